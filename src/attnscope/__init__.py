@@ -1,0 +1,83 @@
+"""attnscope shows and measures what the attention heads of a Transformer do.
+
+    import attnscope
+
+    trace = attnscope.capture(model, tokenizer, "The cat sat on the mat")
+    trace.head_view()
+
+Names are imported when they are used: `import attnscope` loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnscope.arrays import from_attention
+    from attnscope.capture.forward import capture
+    from attnscope.errors import (
+        AttnscopeError,
+        AttnscopeWarning,
+        CaptureError,
+        FrontEndError,
+        InputError,
+        MissingDependencyError,
+        SaveError,
+    )
+    from attnscope.tokens import Segment, Tokens
+    from attnscope.trace import Certificate, Provenance, Stream, Trace
+    from attnscope.view import View
+
+__version__ = _version("attnscope")
+
+_HOMES = {
+    "capture": "capture.forward",
+    "from_attention": "arrays",
+    "Trace": "trace",
+    "Stream": "trace",
+    "Provenance": "trace",
+    "Certificate": "trace",
+    "Tokens": "tokens",
+    "Segment": "tokens",
+    "View": "view",
+    "AttnscopeError": "errors",
+    "AttnscopeWarning": "errors",
+    "CaptureError": "errors",
+    "FrontEndError": "errors",
+    "InputError": "errors",
+    "MissingDependencyError": "errors",
+    "SaveError": "errors",
+}
+
+__all__ = [
+    "AttnscopeError",
+    "AttnscopeWarning",
+    "CaptureError",
+    "Certificate",
+    "FrontEndError",
+    "InputError",
+    "MissingDependencyError",
+    "Provenance",
+    "SaveError",
+    "Segment",
+    "Stream",
+    "Tokens",
+    "Trace",
+    "View",
+    "capture",
+    "from_attention",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'attnscope' has no attribute {name!r}")
+    value = getattr(import_module(f"attnscope.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
