@@ -1,0 +1,198 @@
+"""One offline HTML file, or a fragment of one for a notebook cell.
+
+The page holds the spec, the bundle and every reply that the view can ask for, as base64 in data
+blocks that no browser runs. Thumbnails come before the bundle, so that the first picture is drawn
+while the rest of a long page is still being read. A strict Content-Security-Policy names the one
+script by its hash and forbids everything else: no network, no style from outside, no evaluation.
+
+Everything from a model, tokenizer or user is text here: `<` never appears in a data block.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import os
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from attnscope.assets import bundle
+from attnscope.errors import AttnscopeWarning, InputError, SaveError
+from attnscope.trace import Trace
+from attnscope.wire.answer import (
+    Reply,
+    encoded_layer,
+    layer_reply,
+    small_images,
+    thumbnail_reply,
+)
+from attnscope.wire.spec import LayerSpec, Request, Spec, StreamSpec, key_of
+
+WARN_BYTES = 200_000_000
+SCRIPT_LIMIT = 536_870_888
+"""Chromium drops a longer script element without a word (measured, research/browser.md)."""
+
+PROGRESS_FROM = 20_000_000
+"""Weights from which encoding takes long enough for a progress bar."""
+
+STYLE = (
+    "html{color-scheme:light dark}body{margin:0;padding:16px;background:Canvas;color:CanvasText}"
+)
+
+
+def page_text(trace: Trace, spec: Spec) -> str:
+    """A whole page as a string."""
+    out = io.StringIO()
+    write_page(out, trace, spec)
+    return out.getvalue()
+
+
+def fragment_text(trace: Trace, spec: Spec) -> str:
+    """The view as an element and its scripts, for the output of a notebook cell."""
+    return "".join(_parts(trace, spec, bundle(), page=False))
+
+
+def save_page(trace: Trace, spec: Spec, path: Path) -> Path:
+    """Write a page beside its place, then move it there: an existing file is kept until then."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as out:
+            temporary = Path(out.name)
+            write_page(out.file, trace, spec)  # type: ignore[arg-type]
+        size = temporary.stat().st_size
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+    except OSError as cause:
+        raise SaveError(
+            f"cannot write {path}: {cause.strerror or cause}. Nothing was changed; choose a folder "
+            "that exists and that you may write to."
+        ) from cause
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    _warn_of_size(size, path)
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _warn_of_size(size: int, path: Path) -> None:
+    if size > WARN_BYTES:
+        warnings.warn(
+            f"{path} has {size / 1e6:,.0f} MB: browsers open it slowly or not at all. Leave out "
+            "layers or heads (layers=[...], heads=[...]), or show the view in a notebook with "
+            ".widget(), which sends one layer at a time.",
+            AttnscopeWarning,
+            stacklevel=4,
+        )
+
+
+def size_estimate(spec: Spec) -> int:
+    """About how many characters the page's data will have: a bit less than in the end."""
+    bits = {"linear16": 7, "sqrt8": 3}[spec["encoding"]]
+    weights = 0
+    for stream in spec["streams"]:
+        query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
+        weights += query * key * sum(len(row["heads"]) for row in stream["layers"])
+    return weights * bits // 6
+
+
+def write_page(out: TextIO, trace: Trace, spec: Spec) -> None:
+    """Write a whole page."""
+    script = bundle()
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'sha256-{style}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    title = html.escape(spec["title"] or "attention")
+    out.write(
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="attnscope">\n'
+        f"<title>{title} · {spec['view']} view</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    )
+    for part in _parts(trace, spec, script, page=True):
+        out.write(part)
+    out.write("</body>\n</html>\n")
+
+
+def _parts(trace: Trace, spec: Spec, script: str, *, page: bool) -> Iterator[str]:
+    identity = uuid.uuid4().hex
+    mark = " data-attnscope-page" if page else ""
+    yield (
+        f'<div data-attnscope-view="{spec["view"]}" data-attnscope-id="{identity}"{mark}></div>\n'
+        "<noscript>attnscope draws this view with JavaScript, which is switched off.</noscript>\n"
+        f'<script type="application/json" data-attnscope-spec="{identity}">{_json(spec)}</script>\n'
+    )
+    layers = list(_encoded_replies(trace, spec))
+    for stream in spec["streams"]:
+        if stream["thumbnail"] is not None:
+            images = [image for s, _, _, image in layers if s is stream and image is not None]
+            request: Request = {"kind": "thumbnails", "stream": stream["name"]}
+            yield _data_block(identity, request, thumbnail_reply(images))
+    yield f'<script type="module" async>{script}</script>\n'
+    for stream, row, reply, _ in layers:
+        request = {"kind": "layer", "stream": stream["name"], "layer": row["layer"]}
+        yield _data_block(identity, request, reply)
+
+
+Encoding = tuple[StreamSpec, LayerSpec, Reply, np.ndarray | None]
+
+
+def _encoded_replies(trace: Trace, spec: Spec) -> Iterator[Encoding]:
+    """Each layer's reply with its thumbnails, in order; layers are packed side by side."""
+    jobs = [(stream, row) for stream in spec["streams"] for row in stream["layers"]]
+
+    def work(job: tuple[StreamSpec, LayerSpec]) -> Encoding:
+        stream, row = job
+        encoded = encoded_layer(spec, trace.streams[stream["name"]], row)
+        image = small_images(encoded, stream) if stream["thumbnail"] is not None else None
+        return stream, row, layer_reply(encoded), image
+
+    quiet = size_estimate(spec) < PROGRESS_FROM // 4
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        results = pool.map(work, jobs)
+        yield from tqdm(results, total=len(jobs), desc="packing layers", disable=quiet, leave=False)
+
+
+def _data_block(identity: str, request: Request, reply: Reply) -> str:
+    data = base64.b64encode(reply.data).decode()
+    if len(data) >= SCRIPT_LIMIT:
+        raise InputError(
+            f"{key_of(request)} takes {len(data):,} characters, and browsers drop a block over "
+            f"{SCRIPT_LIMIT:,} without a word: show fewer heads (heads=[...]), or use .widget()."
+        )
+    meta = html.escape(json.dumps(reply.meta))
+    return (
+        f'<script type="text/plain" data-attnscope-data="{identity}" '
+        f'data-key="{html.escape(key_of(request))}" data-meta="{meta}">{data}</script>\n'
+    )
+
+
+def _json(value: object) -> str:
+    """JSON that can stand inside a script element: no `<`, `>`, `&` and no line separators."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text

@@ -1,0 +1,102 @@
+"""The notebook widget: the view connected to Python (anywidget).
+
+Weights are sent when the page asks for them, one layer a message. What the reader changes (layer,
+heads, pinned token, ...) is a trait: readable, settable and observable from Python. The same class
+serves Jupyter, VS Code, Colab and marimo.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets as t
+
+from attnscope.assets import bundle
+from attnscope.errors import AttnscopeError, InputError
+from attnscope.trace import Trace, index_of, spans_of
+from attnscope.wire.answer import answer
+from attnscope.wire.spec import Spec, StreamSpec
+
+STATE = ("stream", "filter", "layer", "heads", "pinned", "open", "cells")
+
+
+class Widget(anywidget.AnyWidget):
+    """A view whose state Python shares.
+
+    Attributes:
+        stream: name of the stream shown.
+        filter: `all`, or the segments shown, as in `A→B` (queries of A, keys of B).
+        layer: number of the layer shown (head view).
+        heads: numbers of the heads switched on, or None for all (head view).
+        pinned: the selected token, `{"side": "query", "index": 3}`, or None.
+        open: the cell opened in detail, `{"layer": 4, "head": 5}`, or None (model view).
+        cells: `auto`, `lines` or `heat` (model view).
+    """
+
+    _spec = t.Dict().tag(sync=True)
+    stream = t.Unicode().tag(sync=True)
+    filter = t.Unicode("all").tag(sync=True)
+    layer = t.Int().tag(sync=True)
+    heads = t.List(t.Int(), allow_none=True).tag(sync=True)
+    pinned = t.Dict(allow_none=True).tag(sync=True)
+    open = t.Dict(allow_none=True).tag(sync=True)
+    cells = t.Enum(("auto", "lines", "heat"), "auto").tag(sync=True)
+
+    def __init__(self, trace: Trace, spec: Spec) -> None:
+        """A widget of this trace; `View.widget()` makes it."""
+        self._trace = trace
+        state = {name: value for name, value in spec["state"].items() if name in STATE}
+        super().__init__(_spec=dict(spec), _esm=bundle(), **state)
+        self.on_msg(self._serve)
+
+    def _serve(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        """Answer one data request; whatever goes wrong reaches the page as a text."""
+        identity = message.get("id") if isinstance(message, dict) else None
+        try:
+            if not isinstance(message, dict) or not isinstance(message.get("request"), dict):
+                raise InputError("the page sent a message without a request.")
+            reply = answer(self._trace, self._spec, message["request"])  # type: ignore[arg-type]
+        except AttnscopeError as error:
+            self.send({"id": identity, "error": str(error)})
+            return
+        self.send({"id": identity, "meta": reply.meta}, [reply.data])
+
+    def _shown(self) -> StreamSpec:
+        streams: list[StreamSpec] = self._spec["streams"]
+        return next(s for s in streams if s["name"] == self.stream)
+
+    @t.validate("stream")
+    def _known_stream(self, proposal: Any) -> str:
+        names = [s["name"] for s in self._spec["streams"]] if self._spec else [proposal["value"]]
+        if proposal["value"] not in names:
+            raise InputError(f"stream must be one of {names}, got {proposal['value']!r}.")
+        return str(proposal["value"])
+
+    @t.validate("layer")
+    def _known_layer(self, proposal: Any) -> int:
+        number = index_of("layer", proposal["value"])
+        if self._spec and self.stream:
+            known = [row["layer"] for row in self._shown()["layers"]]
+            if number not in known:
+                raise InputError(
+                    f"layer {number} is not shown: this view has {spans_of('layer', known)}."
+                )
+        return number
+
+    @t.validate("pinned")
+    def _known_token(self, proposal: Any) -> dict[str, Any] | None:
+        pinned = proposal["value"]
+        if pinned is None or not self._spec or not self.stream:
+            return None if pinned is None else dict(pinned)
+        side = pinned.get("side")
+        if side not in ("query", "key"):
+            raise InputError(
+                "pinned must be None or {'side': 'query' or 'key', 'index': ...}, "
+                f"got {pinned!r}."
+            )
+        count = len(self._spec["sides"][self._shown()[side]]["text"])  # type: ignore[literal-required]
+        index = index_of("index", pinned.get("index"))
+        if not 0 <= index < count:
+            raise InputError(f"no {side} token {index}: this stream has tokens 0 to {count - 1}.")
+        return {"side": side, "index": index}

@@ -1,0 +1,86 @@
+"""What the user holds after `trace.head_view()`: a spec over a trace, and ways to show it.
+
+A notebook cell shows it, `save` writes it to a file, `html` gives it as a string, `widget` keeps
+it connected to Python. Hosts are imported when one is asked for.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attnscope.errors import InputError
+from attnscope.trace import Trace
+from attnscope.wire.spec import Spec
+
+if TYPE_CHECKING:
+    from attnscope.hosts.widget import Widget
+
+CELL_BYTES = 2_500_000
+"""Up to this size a cell shows plain HTML, which lives on without a kernel. Jupyter drops output
+above about 3 MB (its iopub data rate limit), so larger views are shown by the widget."""
+
+
+class View:
+    """A picture of a trace.
+
+    Attributes:
+        trace: what is shown.
+        spec: how it is shown, as JSON (see `attnscope.wire.spec`).
+    """
+
+    def __init__(self, trace: Trace, spec: Spec) -> None:
+        """Made by `Trace.head_view` and its siblings."""
+        self.trace = trace
+        self.spec = spec
+
+    def html(self) -> str:
+        """One self-contained HTML page that needs no network."""
+        from attnscope.hosts.html import page_text
+
+        return page_text(self.trace, self.spec)
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the view to a file; the suffix says what: `.html`.
+
+        The file is written beside its place and moved there, so that an existing one is kept
+        until the new one is whole.
+
+        Raises:
+            InputError: for a suffix that is not known.
+            SaveError: when the file cannot be written.
+        """
+        from attnscope.hosts.html import save_page
+
+        target = Path(path)
+        if target.suffix.lower() not in (".html", ".htm"):
+            raise InputError(
+                f"cannot save a view as {target.name!r}: the suffix must be .html, got "
+                f"{target.suffix or 'none'!r}."
+            )
+        return save_page(self.trace, self.spec, target)
+
+    def widget(self) -> Widget:
+        """The view as a notebook widget, whose layer, heads, pinned token... Python can set."""
+        from attnscope.hosts.widget import Widget
+
+        return Widget(self.trace, self.spec)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from attnscope.hosts.html import fragment_text, size_estimate
+
+        plain = repr(self)
+        if size_estimate(self.spec) <= CELL_BYTES:
+            fragment = fragment_text(self.trace, self.spec)
+            if len(fragment) <= CELL_BYTES:
+                return {"text/html": fragment, "text/plain": plain}
+        made: Any = self.widget()._repr_mimebundle_() or {}
+        bundle = made[0] if isinstance(made, tuple) else made
+        note = "This view is too large for a notebook file: run the cell, or save it as a page."
+        return {**bundle, "text/html": f"<p>{note}</p>", "text/plain": plain}
+
+    def __repr__(self) -> str:
+        streams = ", ".join(f"{s['name']} {len(s['layers'])} layers" for s in self.spec["streams"])
+        title = f" of {self.spec['title']}" if self.spec["title"] else ""
+        return f"<{self.spec['view']} view{title}: {streams}>"

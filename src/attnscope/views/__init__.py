@@ -1,0 +1,1 @@
+"""Views: a Trace and options become a spec. One file a view; none knows where it is shown."""

@@ -1,0 +1,153 @@
+"""What every view's spec has in common: sides, streams, the first state.
+
+A view turns a Trace and the user's options into a spec (see `wire.spec`). Options are checked
+here, once, with the names that the user sees; the page may trust what it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from attnscope.errors import InputError
+from attnscope.tokens import Tokens
+from attnscope.trace import Stream, Trace, index_of
+from attnscope.wire.spec import (
+    VERSION,
+    EncodingName,
+    LayerSpec,
+    SideSpec,
+    Spec,
+    StateSpec,
+    StreamSpec,
+    Theme,
+    ViewName,
+)
+
+LINES_UP_TO = 64
+EXACT_WEIGHTS = 750_000
+"""Up to so many weights a view carries 16 bits each; above, 8 bits on a square-root scale."""
+
+
+def build_spec(
+    view: ViewName, trace: Trace, streams: list[StreamSpec], state: StateSpec, theme: Theme
+) -> Spec:
+    """The spec of a view over these streams."""
+    one_of("theme", theme, get_args(Theme))
+    sides: list[Tokens] = []
+    for shown in streams:
+        stream = trace.streams[shown["name"]]
+        shown["query"] = _place(sides, stream.query)
+        shown["key"] = _place(sides, stream.key)
+    return {
+        "version": VERSION,
+        "view": view,
+        "theme": theme,
+        "title": trace.provenance.model,
+        "encoding": encoding_for(trace, streams),
+        "sides": [side_spec(tokens) for tokens in sides],
+        "streams": streams,
+        "state": state,
+    }
+
+
+def _place(sides: list[Tokens], tokens: Tokens) -> int:
+    for place, known in enumerate(sides):
+        if known is tokens:
+            return place
+    sides.append(tokens)
+    return len(sides) - 1
+
+
+def side_spec(tokens: Tokens) -> SideSpec:
+    """One list of tokens as JSON."""
+    return {
+        "text": list(tokens.text),
+        "raw": list(tokens.raw),
+        "special": [place for place, special in enumerate(tokens.special) if special],
+        "words": list(tokens.words),
+        "segments": [{"name": s.name, "start": s.start, "stop": s.stop} for s in tokens.segments],
+    }
+
+
+def stream_spec(
+    stream: Stream, layers: Sequence[int] | None, heads: Sequence[int] | None
+) -> StreamSpec:
+    """One stream as JSON, with these layers and heads (None: all), in the order given."""
+    numbers = list(stream.numbers) if layers is None else unique("layers", layers)
+    rows: list[LayerSpec] = []
+    for number in numbers:
+        layer = stream.layer(number)
+        places = stream.places(number, None if heads is None else unique("heads", heads))
+        rows.append({"layer": number, "heads": [layer.heads[place] for place in places]})
+    kept = [stream.layer(number) for number in numbers]
+    return {
+        "name": stream.name,
+        "label": stream.label,
+        "query": 0,
+        "key": 0,
+        "layers": rows,
+        "causal": all(layer.causal for layer in kept),
+        "sinks": not all(layer.sums_to_one for layer in kept),
+        "thumbnail": None,
+    }
+
+
+def unique(name: str, numbers: Any) -> list[int]:
+    """Numbers as a list, in order, each once.
+
+    Raises:
+        InputError: for something that is not a sequence of whole numbers, or an empty one.
+    """
+    one = name.rstrip("s")
+    if isinstance(numbers, str) or not hasattr(numbers, "__iter__"):
+        raise InputError(f"{name} must be a list of {one} numbers, got {numbers!r}.")
+    found = list(dict.fromkeys(index_of(one, number) for number in numbers))
+    if not found:
+        raise InputError(f"{name} is empty: name at least one {one}, or leave it out for all.")
+    return found
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
+    """InputError unless the value is one of those allowed."""
+    if value not in allowed:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
+
+
+def encoding_for(trace: Trace, streams: Sequence[StreamSpec]) -> EncodingName:
+    """16 bits a weight while that stays small, else 8."""
+    total = 0
+    for shown in streams:
+        stream = trace.streams[shown["name"]]
+        cells = sum(len(row["heads"]) for row in shown["layers"])
+        total += cells * len(stream.query) * len(stream.key)
+    return "linear16" if total <= EXACT_WEIGHTS else "sqrt8"
+
+
+def chosen_streams(
+    trace: Trace,
+    stream: str | None,
+    layers: Sequence[int] | None,
+    heads: Sequence[int] | None,
+) -> tuple[list[StreamSpec], StreamSpec]:
+    """All streams of the trace and the one shown first; limits apply to the streams they fit.
+
+    Streams may differ in their counts, so numbers that a stream lacks are left out there; the
+    stream shown first has to have them all.
+    """
+    first = trace.stream(stream) if stream is not None else next(iter(trace.streams.values()))
+    shown = []
+    for candidate in trace.streams.values():
+        if candidate is first:
+            shown.append(stream_spec(candidate, layers, heads))
+            continue
+        own = None if layers is None else [n for n in layers if n in candidate.numbers]
+        if own == []:
+            continue
+        shared = set.intersection(
+            *(set(candidate.layer(n).heads) for n in own or candidate.numbers)
+        )
+        fitting = None if heads is None else [h for h in heads if h in shared]
+        if fitting != []:
+            shown.append(stream_spec(candidate, own, fitting))
+    return shown, next(s for s in shown if s["name"] == first.name)

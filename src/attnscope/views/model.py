@@ -1,0 +1,56 @@
+"""Model view: every layer and head at a glance, one opened in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from attnscope.trace import Stream, Trace
+from attnscope.views.base import LINES_UP_TO, build_spec, chosen_streams, one_of
+from attnscope.wire.spec import Spec, StateSpec, StreamSpec, Theme
+
+CELLS = ("auto", "lines", "heat")
+THUMBNAIL_FROM = 129
+"""From so many tokens on, the grid is drawn from pooled images that come first."""
+
+
+def model_view(
+    trace: Trace,
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    *,
+    stream: str | None = None,
+    cells: str = "auto",
+    theme: Theme = "auto",
+) -> Spec:
+    """The model view's spec; see `Trace.model_view`."""
+    one_of("cells", cells, CELLS)
+    streams, first = chosen_streams(trace, stream, layers, heads)
+    for shown in streams:
+        shown["thumbnail"] = thumbnail_size(trace.streams[shown["name"]], shown)
+    state = cast(
+        StateSpec,
+        {
+            "stream": first["name"],
+            "filter": "all",
+            "layer": first["layers"][0]["layer"],
+            "heads": None,
+            "pinned": None,
+            "open": None,
+            "cells": cells,
+        },
+    )
+    return build_spec("model", trace, streams, state, theme)
+
+
+def thumbnail_size(stream: Stream, shown: StreamSpec) -> list[int] | None:
+    """[query, key] size of the pooled images; None where the weights themselves are small.
+
+    A cell of a wide grid has few pixels, so its image needs no more.
+    """
+    sizes = len(stream.query), len(stream.key)
+    if max(sizes) < THUMBNAIL_FROM:
+        return None
+    columns = max(len(row["heads"]) for row in shown["layers"])
+    side = LINES_UP_TO if columns <= 16 else LINES_UP_TO // 2
+    return [min(size, side) for size in sizes]

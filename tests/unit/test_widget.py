@@ -1,0 +1,67 @@
+"""The widget: answers what the page asks, and shares its state with Python."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+import attnscope
+from attnscope import InputError
+from attnscope.hosts.widget import Widget
+from attnscope.wire.encode import GZIP
+
+
+@pytest.fixture
+def widget() -> Widget:
+    weights = np.full((3, 2, 4, 4), 0.25, np.float32)
+    return attnscope.from_attention(weights, list("abcd")).head_view(layer=1, heads=[1]).widget()
+
+
+@pytest.fixture
+def sent(widget: Widget, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, list]]:
+    messages: list[tuple[dict, list]] = []
+    monkeypatch.setattr(
+        widget, "send", lambda content, buffers=(): messages.append((content, list(buffers)))
+    )
+    return messages
+
+
+def test_state_starts_as_the_view_says(widget: Widget) -> None:
+    assert (widget.layer, widget.heads, widget.stream, widget.filter) == (1, [1], "self", "all")
+    assert widget.pinned is None
+
+
+def test_a_request_is_answered_with_bytes(widget: Widget, sent: list) -> None:
+    request = {"kind": "layer", "stream": "self", "layer": 2}
+    widget._handle_custom_msg({"id": "7", "request": request}, [])
+    (content, buffers) = sent[0]
+    assert content["id"] == "7"
+    assert content["meta"]["shape"] == [2, 4, 4]
+    assert len(zlib.decompress(buffers[0], GZIP)) == 2 * 2 * 4 * 4
+
+
+@pytest.mark.parametrize(
+    "message", [{"id": "1"}, "text", None, {"id": "1", "request": {"kind": 3}}]
+)
+def test_a_broken_request_is_answered_with_a_text(
+    widget: Widget, sent: list, message: object
+) -> None:
+    widget._handle_custom_msg(message, [])
+    assert "the page" in sent[0][0]["error"]
+
+
+def test_state_is_checked_when_set(widget: Widget) -> None:
+    widget.layer = 2
+    widget.pinned = {"side": "key", "index": np.int64(3)}
+    assert widget.pinned == {"side": "key", "index": 3}
+    with pytest.raises(InputError, match="layer 5 is not shown: this view has layers 0 to 2"):
+        widget.layer = 5
+    with pytest.raises(InputError, match="no key token 4: this stream has tokens 0 to 3"):
+        widget.pinned = {"side": "key", "index": 4}
+    with pytest.raises(InputError, match="pinned must be"):
+        widget.pinned = {"side": "left", "index": 1}
+    with pytest.raises(InputError, match="stream must be one of"):
+        widget.stream = "cross"
+    assert (widget.layer, widget.stream) == (2, "self")
