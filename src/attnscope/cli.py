@@ -1,0 +1,162 @@
+"""The command line: attnscope demo, view and doctor. Thin: the work is in library functions."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attnscope.errors import AttnscopeError, AttnscopeWarning
+from attnscope.wire.spec import Theme, ViewName
+
+
+class _Group(click.Group):
+    """Shows attnscope's own errors as one line; every other error keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with warnings.catch_warnings():
+                _speak_warnings()
+                return super().invoke(ctx)
+        except AttnscopeError as error:
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+            ctx.exit(2)
+
+
+def _numbers(_: click.Context, option: click.Parameter, value: str | None) -> list[int] | None:
+    """Layer or head numbers with commas between them: 0,5."""
+    try:
+        return None if value is None else [int(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no list of numbers such as 0,5", None, option
+        ) from None
+
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="attnscope")
+def main() -> None:
+    """Show what the attention heads of a Transformer do."""
+
+
+@main.command("demo")
+@click.option("--out", type=_FOLDER, default="demo", show_default=True, help="Where to write.")
+@click.option("--open/--no-open", "open_", default=False, help="Open the first page.")
+def demo_command(out: Path, open_: bool) -> None:
+    """Capture real sentences with a real model (MiniLM) and write pages to look at."""
+    from attnscope import demo
+
+    _quiet_transformers()
+    start = time.perf_counter()
+    click.echo("Loading MiniLM and capturing two texts ...")
+    pages = demo.run(out, report=_print_made)
+    click.echo(f"Made {len(pages)} pages in {time.perf_counter() - start:.1f} s, model included.")
+    click.echo("They need no server and no network: open them in any browser.")
+    if open_:
+        webbrowser.open(pages[0].path.resolve().as_uri())
+
+
+@main.command("view")
+@click.argument("text")
+@click.option("--model", required=True, help="A model's folder, or its name on the hub.")
+@click.option("--pair", help="A second text: captured together, as sentence B.")
+@click.option("--target", help="What the decoder of an encoder-decoder is given.")
+@click.option(
+    "--view", "name", type=click.Choice(["head", "model"]), default="head", show_default=True
+)
+@click.option("--layers", callback=_numbers, metavar="0,5", help="Only these layers.")
+@click.option("--heads", callback=_numbers, metavar="0,3", help="Only these heads.")
+@click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
+@click.option("-o", "--output", type=_FILE, required=True, help="The page to write, e.g. out.html.")
+def view_command(
+    text: str,
+    model: str,
+    pair: str | None,
+    target: str | None,
+    name: ViewName,
+    layers: list[int] | None,
+    heads: list[int] | None,
+    theme: Theme,
+    output: Path,
+) -> None:
+    """Capture TEXT with a model and write the view as one offline page."""
+    import attnscope
+    from attnscope import pretrained
+
+    _quiet_transformers()
+    if not pretrained.is_folder(model):
+        places = "its cache" if pretrained.is_offline() else "its cache and on the hub"
+        click.echo(f"{model} is no folder here: transformers looks in {places}.", err=True)
+    network, tokenizer = pretrained.load(model)
+    trace = attnscope.capture(network, tokenizer, text, pair, target=target)
+    draw = trace.head_view if name == "head" else trace.model_view
+    path = Path(draw(layers=layers, heads=heads, theme=theme).save(output))
+    click.echo(f"{path}  {_size(path.stat().st_size)}")
+
+
+@main.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def doctor_command(ctx: click.Context, as_json: bool) -> None:
+    """Say what is installed, and what is missing for what."""
+    from attnscope import doctor
+
+    found = doctor.checks()
+    if as_json:
+        click.echo(json.dumps(doctor.as_json(found), indent=2))
+    else:
+        _print_checks(found)
+        click.echo(f"\n{doctor.verdict(found)}")
+    ctx.exit(0 if doctor.as_json(found)["ok"] else 1)
+
+
+def _print_made(made: Any) -> None:
+    size, seconds = _size(made.bytes), f"{made.seconds:.2f} s"
+    click.echo(f"  {made.path!s:<20} {size:>8} {seconds:>8}   {made.about}")
+
+
+def _print_checks(found: list[Any]) -> None:
+    signs = {"ok": ("✓", "green"), "missing": ("·", "yellow"), "broken": ("✗", "red")}
+    width = max(len(check.name) for check in found)
+    group = ""
+    for check in found:
+        if check.group != group:
+            group = check.group
+            click.secho(f"\n{group}", bold=True)
+        sign, colour = signs[check.state]
+        detail = check.detail if check.state == "ok" else f"{check.state}: {check.detail}"
+        click.echo(f"  {click.style(sign, fg=colour)} {check.name:<{width}}  {detail}")
+
+
+def _size(count: int) -> str:
+    """Bytes as people read them: 87 KB, 2.1 MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} KB"
+
+
+def _speak_warnings() -> None:
+    """Print attnscope's warnings as one line each; leave the others as they are."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+        if issubclass(category, AttnscopeWarning):
+            click.echo(f"{click.style('warning:', fg='yellow')} {message}", err=True)
+        else:
+            usual(message, category, *rest, **named)
+
+    warnings.showwarning = show
+
+
+def _quiet_transformers() -> None:
+    """Keep its load reports and bars off the screen, unless the user has asked for them."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -1,0 +1,68 @@
+"""Opens a Hugging Face model and its tokenizer from a folder, or by the name it has on the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from attnscope.errors import InputError, MissingDependencyError
+
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def is_folder(name: str) -> bool:
+    """Tell whether `name` means a folder here; False where it can only be a name on the hub.
+
+    Raises:
+        InputError: it is a path, but not that of a model's folder.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return True
+    if folder.is_file():
+        raise InputError(f"{name} is a file. Give the folder that holds config.json.")
+    if folder.is_dir():
+        raise InputError(
+            f"{name} is no model folder: it has no config.json. "
+            "Give the folder that model.save_pretrained() wrote."
+        )
+    if not _HUB_NAME.fullmatch(name) or name.startswith("."):
+        raise InputError(f"{name} does not exist. Give the folder that holds config.json.")
+    return False
+
+
+def is_offline() -> bool:
+    """Tell whether the user has set HF_HUB_OFFLINE, so that nothing is looked up on the hub."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def load(name: str) -> tuple[Any, Any]:
+    """Return (model, tokenizer), in evaluation mode and in the precision they were saved in.
+
+    An encoder-decoder comes with its language-model head, so that it can be given a target. A
+    name that is no folder is left to transformers, which looks in its cache and then, unless
+    HF_HUB_OFFLINE is set, on the hub.
+
+    Raises:
+        InputError: no model is there, or transformers cannot read it.
+        MissingDependencyError: transformers or torch is not installed.
+    """
+    target = str(Path(name).expanduser()) if is_folder(name) else name
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Loading a model needs torch and transformers. Run: pip install 'attnscope[hf]'"
+        ) from error
+    try:
+        config = transformers.AutoConfig.from_pretrained(target)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(target)
+        two_stacks = getattr(config, "is_encoder_decoder", False)
+        kind = transformers.AutoModelForSeq2SeqLM if two_stacks else transformers.AutoModel
+        model = kind.from_pretrained(target)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise InputError(f"transformers could not load {name}: {said}") from error
+    return model.eval(), tokenizer

@@ -1,0 +1,178 @@
+"""The command line: what it hands to the library, what it prints, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import attnscope
+from attnscope import cli, demo, doctor, pretrained
+from attnscope.errors import AttnscopeWarning, InputError
+
+
+class FakeTrace:
+    """Stands in for a trace; saves what its views were asked for."""
+
+    def head_view(self, **options):
+        return FakeView({"view": "head", **options})
+
+    def model_view(self, **options):
+        return FakeView({"view": "model", **options})
+
+
+class FakeView:
+    def __init__(self, options):
+        self.options = options
+
+    def save(self, path):
+        Path(path).write_text(json.dumps(self.options))
+        return Path(path)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What `attnscope.capture` was called with, with no model loaded."""
+    calls = []
+
+    def capture(*args, **options):
+        calls.append((args, options))
+        return FakeTrace()
+
+    monkeypatch.setattr(attnscope, "capture", capture)
+    monkeypatch.setattr(pretrained, "load", lambda name: ("model", f"tokenizer of {name}"))
+    return calls
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text("{}")
+    return str(tmp_path / "model")
+
+
+def invoke(*args: str | Path):
+    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
+
+
+def test_view_hands_everything_over(asked, folder, tmp_path):
+    out = tmp_path / "out.html"
+    options = ("--view", "model", "--layers", "0,5", "--heads", "3", "--theme", "dark")
+    done = invoke("view", "--model", folder, "A cat", "--pair", "A dog", *options, "-o", out)
+    assert done.exit_code == 0, done.output
+    assert asked == [(("model", f"tokenizer of {folder}", "A cat", "A dog"), {"target": None})]
+    saved = {"view": "model", "layers": [0, 5], "heads": [3], "theme": "dark"}
+    assert json.loads(out.read_text()) == saved
+    assert done.stdout == f"{out}  0 KB\n"
+
+
+def test_view_has_defaults_and_takes_a_target(asked, folder, tmp_path):
+    out = tmp_path / "out.html"
+    done = invoke("view", "--model", folder, "A cat", "--target", "Eine Katze", "-o", out)
+    assert done.exit_code == 0, done.output
+    assert asked[0][1] == {"target": "Eine Katze"}
+    saved = {"view": "head", "layers": None, "heads": None, "theme": "auto"}
+    assert json.loads(out.read_text()) == saved
+
+
+def test_numbers_that_are_none(asked, folder, tmp_path):
+    done = invoke("view", "--model", folder, "x", "--layers", "0-5", "-o", tmp_path / "x.html")
+    assert done.exit_code == 2
+    assert "'0-5' is no list of numbers such as 0,5" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("{}/nowhere", "does not exist. Give the folder that holds config.json."),
+        ("./nowhere", "does not exist. Give the folder that holds config.json."),
+        ("{}", "is no model folder: it has no config.json."),
+        ("{}/file", "is a file. Give the folder that holds config.json."),
+    ],
+)
+def test_a_path_that_is_no_model(tmp_path, name, text):
+    (tmp_path / "file").write_text("")
+    done = invoke("view", "--model", name.format(tmp_path), "x", "-o", tmp_path / "x.html")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert text in done.stderr
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(("offline", "places"), [("1", "its cache."), ("", "its cache and on the")])
+def test_a_name_on_the_hub_is_said_to_be_looked_up(asked, monkeypatch, tmp_path, offline, places):
+    monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+    done = invoke("view", "--model", "some/model", "x", "-o", tmp_path / "x.html")
+    assert done.exit_code == 0
+    assert f"some/model is no folder here: transformers looks in {places}" in done.stderr
+
+
+def test_own_errors_are_one_line(asked, folder, monkeypatch, tmp_path):
+    def refuse(*args, **options):
+        raise InputError("The text is empty; give at least one word.")
+
+    monkeypatch.setattr(attnscope, "capture", refuse)
+    done = invoke("view", "--model", folder, "", "-o", tmp_path / "x.html")
+    assert done.exit_code == 2
+    assert done.stderr == "error: The text is empty; give at least one word.\n"
+
+
+def test_unexpected_errors_keep_their_traceback(asked, folder, monkeypatch, tmp_path):
+    def fail(*args, **options):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(attnscope, "capture", fail)
+    done = invoke("view", "--model", folder, "x", "-o", tmp_path / "x.html")
+    assert isinstance(done.exception, ZeroDivisionError)
+
+
+def test_own_warnings_are_one_line(asked, folder, monkeypatch, tmp_path):
+    def warn(*args, **options):
+        warnings.warn("Dropout is on.", AttnscopeWarning, stacklevel=1)
+        return FakeTrace()
+
+    monkeypatch.setattr(attnscope, "capture", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        done = invoke("view", "--model", folder, "x", "-o", tmp_path / "x.html")
+    assert done.stderr == "warning: Dropout is on.\n"
+
+
+def test_demo_prints_what_it_made(monkeypatch, tmp_path):
+    def run(out, report):
+        made = demo.Made(out / "head.html", "head view of a pair", 123_456, 0.25)
+        report(made)
+        return [made]
+
+    opened = []
+    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.setattr(cli.webbrowser, "open", opened.append)
+    done = invoke("demo", "--out", tmp_path, "--open")
+    assert done.exit_code == 0, done.output
+    assert f"{tmp_path / 'head.html'}   123 KB   0.25 s   head view of a pair" in done.stdout
+    assert opened == [(tmp_path / "head.html").as_uri()]
+
+
+def test_doctor_fails_only_when_something_required_is_broken(monkeypatch):
+    missing = doctor.Check("Optional packages", "torch", "missing", "needed for capture")
+    broken = doctor.Check("Front end", "bundle", "broken", "Run: make web")
+    monkeypatch.setattr(doctor, "checks", lambda: [missing])
+    done = invoke("doctor")
+    assert done.exit_code == 0
+    assert "· torch  missing: needed for capture" in done.stdout
+    assert done.stdout.endswith("attnscope is ready; not installed, all optional: torch.\n")
+    monkeypatch.setattr(doctor, "checks", lambda: [missing, broken])
+    done = invoke("doctor", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["verdict"] == "attnscope cannot work: bundle."
+
+
+def test_module_runs_as_a_command():
+    command = [sys.executable, "-m", "attnscope", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "attnscope, version 0.1.0\n"
