@@ -47,7 +47,7 @@ PROGRESS_FROM = 20_000_000
 """Weights from which encoding takes long enough for a progress bar."""
 
 STYLE = (
-    "html{color-scheme:light dark}body{margin:0;padding:16px;background:Canvas;color:CanvasText}"
+    "html{color-scheme:light dark;background:Canvas;color:CanvasText}body{margin:0;padding:16px}"
 )
 
 

@@ -18,7 +18,7 @@ from attnscope.trace import Trace, index_of, spans_of
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec, StreamSpec
 
-STATE = ("stream", "filter", "layer", "heads", "pinned", "open", "cells")
+STATE = ("stream", "filter", "layer", "heads", "pinned", "opened", "cells")
 
 
 class Widget(anywidget.AnyWidget):
@@ -30,7 +30,7 @@ class Widget(anywidget.AnyWidget):
         layer: number of the layer shown (head view).
         heads: numbers of the heads switched on, or None for all (head view).
         pinned: the selected token, `{"side": "query", "index": 3}`, or None.
-        open: the cell opened in detail, `{"layer": 4, "head": 5}`, or None (model view).
+        opened: the cell opened in detail, `{"layer": 4, "head": 5}`, or None (model view).
         cells: `auto`, `lines` or `heat` (model view).
     """
 
@@ -40,7 +40,7 @@ class Widget(anywidget.AnyWidget):
     layer = t.Int().tag(sync=True)
     heads = t.List(t.Int(), allow_none=True).tag(sync=True)
     pinned = t.Dict(allow_none=True).tag(sync=True)
-    open = t.Dict(allow_none=True).tag(sync=True)
+    opened = t.Dict(allow_none=True).tag(sync=True)
     cells = t.Enum(("auto", "lines", "heat"), "auto").tag(sync=True)
 
     def __init__(self, trace: Trace, spec: Spec) -> None:

@@ -38,7 +38,7 @@ def head_view(
         "layer": number,
         "heads": active,
         "pinned": None,
-        "open": None,
+        "opened": None,
         "cells": "auto",
     }
     return build_spec("head", trace, streams, state, theme)

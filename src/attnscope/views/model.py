@@ -36,7 +36,7 @@ def model_view(
             "layer": first["layers"][0]["layer"],
             "heads": None,
             "pinned": None,
-            "open": None,
+            "opened": None,
             "cells": cells,
         },
     )

@@ -77,7 +77,7 @@ class StateSpec(TypedDict):
     layer: int
     heads: list[int] | None
     pinned: PinnedSpec | None
-    open: CellSpec | None
+    opened: CellSpec | None
     cells: Literal["auto", "lines", "heat"]
 
 
