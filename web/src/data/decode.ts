@@ -1,0 +1,102 @@
+// Turns a reply's bytes into weights. Codes stay codes (1 or 2 bytes a weight): tables map them
+// to weights when drawing, and `boundsAt` says between which values the true weight lies.
+import type { EncodingName, Reply, ReplyMeta } from "../types";
+
+export interface Weights {
+  /** [head, query, key], or [cell, query, key] for thumbnails. */
+  shape: [number, number, number];
+  codes: Uint8Array | Uint16Array;
+  encoding: EncodingName;
+  spread: number;
+}
+
+/** Between which values a number lies; null when it is missing. */
+export type Bounds = readonly [number, number] | null;
+
+const TOP: Record<EncodingName, number> = { sqrt8: 254, linear16: 65534 };
+
+export function missingCode(encoding: EncodingName): number {
+  return TOP[encoding] + 1;
+}
+
+function valueOf(encoding: EncodingName, code: number): number {
+  const share = Math.min(Math.max(code / TOP[encoding], 0), 1);
+  return encoding === "sqrt8" ? share * share : share;
+}
+
+const tables = new Map<EncodingName, Float32Array>();
+
+/** Code → weight; NaN for the missing code. */
+export function weightTable(encoding: EncodingName): Float32Array {
+  let table = tables.get(encoding);
+  if (!table) {
+    table = new Float32Array(TOP[encoding] + 2);
+    for (let code = 0; code <= TOP[encoding]; code++) table[code] = valueOf(encoding, code);
+    table[TOP[encoding] + 1] = NaN;
+    tables.set(encoding, table);
+  }
+  return table;
+}
+
+let narrow: Uint8Array | null = null;
+
+/** linear16 code → the nearest sqrt8 code, for drawing at thumbnail size. */
+export function narrowTable(): Uint8Array {
+  if (!narrow) {
+    narrow = new Uint8Array(65536);
+    for (let code = 0; code <= 65534; code++) narrow[code] = Math.round(Math.sqrt(code / 65534) * 254);
+    narrow[65535] = 255;
+  }
+  return narrow;
+}
+
+/** The smallest code whose weight is at least `weight`. */
+export function leastCode(encoding: EncodingName, weight: number): number {
+  const share = encoding === "sqrt8" ? Math.sqrt(weight) : weight;
+  return Math.ceil(share * TOP[encoding] - 1e-9);
+}
+
+export function codeAt(weights: Weights, place: number, query: number, key: number): number {
+  const [, queries, keys] = weights.shape;
+  return weights.codes[(place * queries + query) * keys + key]!;
+}
+
+export function boundsAt(weights: Weights, place: number, query: number, key: number): Bounds {
+  const code = codeAt(weights, place, query, key);
+  const { encoding, spread } = weights;
+  if (code === missingCode(encoding)) return null;
+  return [valueOf(encoding, code - spread), valueOf(encoding, code + spread)];
+}
+
+/** Already inflated bytes → weights. */
+export function unpack(bytes: Uint8Array, meta: ReplyMeta): Weights {
+  const [cells, queries, keys] = meta.shape;
+  if (meta.shape.length !== 3 || cells === undefined || queries === undefined || keys === undefined)
+    throw new Error(`The data has shape [${meta.shape}], expected [head, query, key].`);
+  const count = cells * queries * keys;
+  const expected = meta.encoding === "linear16" ? 2 * count : count;
+  if (bytes.length !== expected)
+    throw new Error(`The data has ${bytes.length} bytes, expected ${expected} for shape [${meta.shape}].`);
+  const codes = meta.encoding === "linear16" ? joinPlanes(bytes, count) : bytes;
+  return { shape: [cells, queries, keys], codes, encoding: meta.encoding, spread: meta.spread };
+}
+
+function joinPlanes(bytes: Uint8Array, count: number): Uint16Array {
+  const codes = new Uint16Array(count);
+  for (let i = 0; i < count; i++) codes[i] = (bytes[i]! << 8) | bytes[count + i]!;
+  return codes;
+}
+
+export async function decode(reply: Reply): Promise<Weights> {
+  const stream = new Blob([reply.bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return unpack(new Uint8Array(await new Response(stream).arrayBuffer()), reply.meta);
+}
+
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const native = (Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }).fromBase64;
+  if (native) return native.call(Uint8Array, text);
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}

@@ -1,0 +1,49 @@
+// Spec and data written into the page as script elements. The bundle may run while the page is
+// still being parsed, so what is not there yet is looked for again when parsing has ended.
+import { fromBase64 } from "../data/decode";
+import { keyOf, type Reply, type ReplyMeta, type Request, type Transport } from "../types";
+
+type Root = Document | ShadowRoot;
+
+export async function inlineSpec(el: HTMLElement, id: string): Promise<unknown> {
+  const script = await find(el, `script[data-attnscope-spec="${CSS.escape(id)}"]`);
+  if (!script)
+    throw new Error("The page has no description of this view. Save the view again and open the whole file.");
+  return JSON.parse(script.textContent ?? "");
+}
+
+export function inlineSource(el: HTMLElement, id: string): Transport {
+  return {
+    async fetch(request: Request): Promise<Reply> {
+      const key = keyOf(request);
+      const script = await find(el, `script[data-attnscope-data="${CSS.escape(id)}"][data-key="${CSS.escape(key)}"]`);
+      if (!script)
+        throw new Error(`The page has no data for "${key}". It was not saved whole: save the view again.`);
+      const meta = JSON.parse(script.getAttribute("data-meta") ?? "{}") as ReplyMeta;
+      return { meta, bytes: bytesOf(script, key) };
+    },
+  };
+}
+
+function bytesOf(script: Element, key: string): Uint8Array<ArrayBuffer> {
+  try {
+    return fromBase64((script.textContent ?? "").trim());
+  } catch {
+    throw new Error(`The data for "${key}" are damaged. Save the view again.`);
+  }
+}
+
+async function find(el: HTMLElement, selector: string): Promise<Element | null> {
+  const look = (): Element | null =>
+    (el.getRootNode() as Root).querySelector?.(selector) ?? el.ownerDocument.querySelector(selector);
+  const found = look();
+  // While parsing, an element may be there with only part of its text.
+  if (found && (el.ownerDocument.readyState !== "loading" || found.nextSibling || found.parentNode?.nextSibling)) return found;
+  await parsed(el.ownerDocument);
+  return look();
+}
+
+export function parsed(doc: Document): Promise<void> {
+  if (doc.readyState !== "loading") return Promise.resolve();
+  return new Promise((resolve) => doc.addEventListener("DOMContentLoaded", () => resolve(), { once: true }));
+}

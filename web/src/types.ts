@@ -1,0 +1,101 @@
+// The contract with Python, mirrored from src/attnscope/wire/spec.py, and the few types
+// that every part of the front end shares.
+
+export const VERSION = 1;
+
+export type ViewName = "head" | "model";
+export type Theme = "auto" | "light" | "dark";
+export type EncodingName = "linear16" | "sqrt8";
+export type SideName = "query" | "key";
+export type CellStyle = "auto" | "lines" | "heat";
+
+export interface SegmentSpec {
+  name: string;
+  start: number;
+  stop: number;
+}
+
+export interface SideSpec {
+  text: string[];
+  raw: string[];
+  special: number[];
+  words: number[];
+  segments: SegmentSpec[];
+}
+
+export interface LayerSpec {
+  layer: number;
+  heads: number[];
+}
+
+export interface StreamSpec {
+  name: string;
+  label: string;
+  query: number;
+  key: number;
+  layers: LayerSpec[];
+  causal: boolean;
+  sinks: boolean;
+  thumbnail: number[] | null;
+}
+
+export interface PinnedSpec {
+  side: SideName;
+  index: number;
+}
+
+export interface CellSpec {
+  layer: number;
+  head: number;
+}
+
+export interface StateSpec {
+  stream: string;
+  filter: string;
+  layer: number;
+  heads: number[] | null;
+  pinned: PinnedSpec | null;
+  opened: CellSpec | null;
+  cells: CellStyle;
+}
+
+export interface Spec {
+  version: number;
+  view: ViewName;
+  theme: Theme;
+  title: string;
+  encoding: EncodingName;
+  sides: SideSpec[];
+  streams: StreamSpec[];
+  state: StateSpec;
+}
+
+export interface Request {
+  kind: "layer" | "thumbnails";
+  stream: string;
+  layer?: number;
+}
+
+export interface ReplyMeta {
+  shape: number[];
+  encoding: EncodingName;
+  codec: "gzip";
+  spread: number;
+}
+
+export interface Reply {
+  meta: ReplyMeta;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Where replies come from: the page itself or a notebook kernel. */
+export interface Transport {
+  fetch(request: Request): Promise<Reply>;
+}
+
+/** The request as a path: `layer/self/3`, `thumbnails/self`. */
+export function keyOf(request: Request): string {
+  const parts: (string | number)[] = [request.kind, request.stream];
+  if (request.layer !== undefined) parts.push(request.layer);
+  return parts.join("/");
+}

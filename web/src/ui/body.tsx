@@ -1,0 +1,194 @@
+// The heart of the head view and of the model view's detail: query tokens, lines, key tokens.
+// Owns what the pointer and the keyboard do there; what is pinned belongs to the store.
+import type { Signal } from "@preact/signals";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Weights } from "../data/decode";
+import { contains, sizeOf, type Shown } from "../data/filter";
+import { otherSide, sentence, strongest, type Partner } from "../data/tokens";
+import { pixelRatio, widest } from "../draw/canvas";
+import type { Mode } from "../draw/color";
+import type { Frame } from "../draw/lines";
+import type { PinnedSpec, SideName, SideSpec } from "../types";
+import { layoutOf, rowsToShow, tooltipPlace, type Layout, type Place } from "./layout";
+import { useMarks } from "./marks";
+import { pointed, useHandlers, visible, type Pointed, type Stops } from "./pointing";
+import { FONT } from "./style";
+import { Column } from "./tokens";
+import { Tooltip } from "./tooltip";
+
+export interface BodyHead {
+  number: number;
+  place: number;
+  css: string;
+}
+
+export interface BodyProps {
+  /** Null while they are loading: the last picture stays. */
+  weights: Weights | null;
+  heads: BodyHead[];
+  sides: Record<SideName, SideSpec>;
+  shown: Shown;
+  pinned: Signal<PinnedSpec | null>;
+  sinks: boolean;
+  mode: Mode;
+  compact: boolean;
+  painted(): void;
+  /** A new number asks for a new painting. */
+  turn: number;
+}
+
+export interface View {
+  width: number;
+  height: number;
+  top: number;
+}
+
+export function Body(props: BodyProps) {
+  const { sides, shown, compact, heads } = props;
+  const row = compact ? 22 : 24;
+  const scroll = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const view = useView(scroll);
+  const [stops, setStops] = useState<Stops>({ query: 0, key: 0 });
+  const { at, pinned, spoken, setHover, setFocus } = useToken(props);
+  const layout = useLayout(sides, shown, view.width, compact);
+  const places = useMemo(() => heads.map((head) => head.place), [heads]);
+  const partners = usePartners(props, at.token, places);
+  const frame = frameOf(row, view, layout, scroll.current);
+  useMarks(props, { canvas, width: view.width, layout, frame, token: at.token });
+  const handlers = useHandlers({ scroll, shown, frame, pinned: props.pinned, stops, setHover, setFocus, setStops });
+  const columns = { at, pinned, row, view, layout, stops, numbers: numbersOf(props, at, places, partners) };
+  return (
+    <div class={compact ? "body compact" : "body"}>
+      <Titles layout={layout} />
+      <div class="scroll" ref={scroll} {...handlers}>
+        <div class="plane" style={{ height: `${Math.max(sizeOf(shown.query), sizeOf(shown.key)) * row}px` }}>
+          <canvas ref={canvas} class="marks" aria-hidden="true" />
+          <SideColumn side="query" body={props} {...columns} />
+          <SideColumn side="key" body={props} {...columns} />
+        </div>
+      </div>
+      <Said body={props} at={at} partners={partners} spoken={spoken} place={{ ...view, row }} layout={layout} />
+    </div>
+  );
+}
+
+/** The token that the picture is about: hovered, else focused, else pinned. */
+function useToken({ pinned, shown }: BodyProps) {
+  const [hover, setHover] = useState<PinnedSpec | null>(null);
+  const [focus, setFocus] = useState<PinnedSpec | null>(null);
+  const held = visible(pinned.value, shown);
+  const at = pointed(visible(hover, shown) ?? visible(focus, shown), held);
+  return { at, pinned: held, spoken: Boolean(focus ?? held), setHover, setFocus };
+}
+
+function usePartners({ weights, shown }: BodyProps, token: PinnedSpec | null, places: number[]): Partner[] {
+  return useMemo(
+    () => (weights && token ? strongest(weights, places, token, shown[otherSide(token.side)], 12) : []),
+    [weights, places, token?.side, token?.index, shown],
+  );
+}
+
+/** Numbers beside the strongest partners, and beside the one under the pointer. */
+function numbersOf({ weights }: BodyProps, { token, partner }: Pointed, places: number[], partners: Partner[]): Map<number, Partner> {
+  const numbers = new Map(partners.map((p) => [p.index, p]));
+  if (token && weights && partner !== null && !numbers.has(partner)) {
+    const [one] = strongest(weights, places, token, { start: partner, stop: partner + 1 }, 1, -1);
+    if (one) numbers.set(partner, one);
+  }
+  return numbers;
+}
+
+function frameOf(row: number, view: View, { x0, x1 }: Layout, el: HTMLElement | null): Frame {
+  return { row, top: view.top, height: view.height, x0: x0 + 4, x1: x1 - 4, ratio: el ? pixelRatio(el) : 1 };
+}
+
+interface SideColumnProps {
+  side: SideName;
+  body: BodyProps;
+  at: Pointed;
+  pinned: PinnedSpec | null;
+  row: number;
+  view: View;
+  layout: Layout;
+  stops: Stops;
+  numbers: Map<number, Partner>;
+}
+
+const NONE = new Map<number, Partner>();
+
+function SideColumn({ side, body, at, pinned, row, view, layout, stops, numbers }: SideColumnProps) {
+  const shown = body.shown[side];
+  return (
+    <Column
+      side={side} spec={body.sides[side]} shown={shown} row={row} {...layout[side]}
+      stop={contains(shown, stops[side]) ? stops[side] : shown.start}
+      rows={rowsToShow(sizeOf(shown), row, view.top, view.height)} active={at.token} pinned={pinned} partner={at.partner}
+      numbers={at.token && at.token.side !== side ? numbers : NONE}
+    />
+  );
+}
+
+interface SaidProps {
+  body: BodyProps;
+  at: Pointed;
+  partners: Partner[];
+  spoken: boolean;
+  place: Place;
+  layout: Layout;
+}
+
+/** The tooltip for the eye, and a sentence for screen readers on focus and pin. */
+function Said({ body, at: { token, partner }, partners, spoken, place, layout }: SaidProps) {
+  const { weights, sides, shown, heads, sinks } = body;
+  const live = token && weights && spoken ? sentence(token, sides[token.side], sides[otherSide(token.side)], partners) : "";
+  const where = token && partner !== null ? { side: otherSide(token.side), index: partner } : token;
+  return (
+    <>
+      {token && where && weights && (
+        <Tooltip
+          token={token} partner={partner} sides={sides} shown={shown} weights={weights} heads={heads} sinks={sinks}
+          strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
+        />
+      )}
+      <div class="sr" aria-live="polite">{live}</div>
+    </>
+  );
+}
+
+function useLayout(sides: Record<SideName, SideSpec>, shown: Shown, width: number, compact: boolean): Layout {
+  return useMemo(() => {
+    const font = `${compact ? 12.5 : 14}px ${FONT}`;
+    const text = (side: SideName) => widest(sides[side].text.slice(shown[side].start, shown[side].stop), font);
+    const segments = sides.query.segments.length > 1 || sides.key.segments.length > 1;
+    return layoutOf({ width, queryText: text("query"), keyText: text("key"), compact, segments });
+  }, [sides, shown, width, compact]);
+}
+
+function useView(scroll: { current: HTMLDivElement | null }): View {
+  const [view, setView] = useState<View>({ width: 0, height: 0, top: 0 });
+  useLayoutEffect(() => {
+    const el = scroll.current!;
+    const abort = new AbortController();
+    const read = () => {
+      const next = { width: el.clientWidth, height: el.clientHeight, top: el.scrollTop };
+      setView((old) => (old.width === next.width && old.height === next.height && old.top === next.top ? old : next));
+    };
+    const observer = new ResizeObserver(read);
+    observer.observe(el);
+    el.addEventListener("scroll", read, { passive: true, signal: abort.signal });
+    read();
+    return () => (observer.disconnect(), abort.abort());
+  }, []);
+  return view;
+}
+
+function Titles({ layout }: { layout: Layout }) {
+  return (
+    <div class="titles">
+      <div class="title query" style={{ width: `${layout.x0}px` }}><b>query</b> attends</div>
+      <div class="title key" style={{ left: `${layout.x1}px` }}><b>key</b> attended to</div>
+    </div>
+  );
+}
+

@@ -1,0 +1,158 @@
+// What stands above a picture: selects, the layer stepper, the head chips, a small switch.
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
+import { css, headColor, inkOn, rgb, type Mode } from "../draw/color";
+import { soloHead, toggleHead, type Store } from "../store";
+import type { CellStyle } from "../types";
+
+interface Option {
+  value: string;
+  label: string;
+}
+
+function Select(props: { name: string; label: string; value: string; options: Option[]; onChange(value: string): void }) {
+  return (
+    <select
+      name={props.name} aria-label={props.label} value={props.value}
+      onChange={(event) => props.onChange(event.currentTarget.value)}
+    >
+      {props.options.map(({ value, label }) => (
+        <option key={value} value={value} selected={value === props.value}>{label}</option>
+      ))}
+    </select>
+  );
+}
+
+function Field({ label, children }: { label: string; children: ComponentChildren }) {
+  return <span class="field"><span aria-hidden="true">{label}</span>{children}</span>;
+}
+
+export function StreamSelect({ store, streams }: { store: Store; streams: { name: string; label: string }[] }) {
+  if (streams.length < 2) return null;
+  const options = streams.map(({ name, label }) => ({ value: name, label }));
+  return (
+    <Field label="Attention">
+      <Select name="stream" label="Attention stream" value={store.stream.value.name} options={options} onChange={(v) => (store.state.stream.value = v)} />
+    </Field>
+  );
+}
+
+export function FilterSelect({ store }: { store: Store }) {
+  const options = store.filters.value;
+  if (options.length < 2) return null;
+  return (
+    <Field label="Tokens">
+      <Select name="filter" label="Tokens shown, query to key" value={store.filter.value.value} options={options} onChange={(v) => (store.state.filter.value = v)} />
+    </Field>
+  );
+}
+
+/** The layer `step` places further in the stream's own order. */
+export function stepLayer(store: Store, step: number): void {
+  const { layers } = store.stream.value;
+  const next = layers[layers.indexOf(store.layer.value) + step];
+  if (next) store.state.layer.value = next.layer;
+}
+
+export function LayerSelect({ store }: { store: Store }) {
+  const { layers } = store.stream.value;
+  const place = layers.indexOf(store.layer.value);
+  const options = layers.map(({ layer }) => ({ value: String(layer), label: String(layer) }));
+  return (
+    <Field label="Layer">
+      <span class="stepper">
+        <button type="button" class="plain" aria-label="Previous layer" disabled={place === 0} onClick={() => stepLayer(store, -1)}>‹</button>
+        <Select name="layer" label="Layer" value={String(store.layer.value.layer)} options={options} onChange={(v) => (store.state.layer.value = Number(v))} />
+        <button type="button" class="plain" aria-label="Next layer" disabled={place === layers.length - 1} onClick={() => stepLayer(store, 1)}>›</button>
+      </span>
+    </Field>
+  );
+}
+
+export function HeadChips({ store, mode }: { store: Store; mode: Mode }) {
+  const all = store.layer.value.heads;
+  const active = store.heads.value;
+  const group = useRef<HTMLDivElement>(null);
+  const stop = active[0] ?? all[0];
+  const set = (heads: number[] | null) => (store.state.heads.value = heads);
+  const keydown = (event: KeyboardEvent) => {
+    const chips = [...group.current!.querySelectorAll<HTMLElement>(".chip")];
+    const next = chips[chipAfter(event.key, chips.indexOf(event.target as HTMLElement), chips.length)];
+    if (next) next.focus(), event.preventDefault();
+  };
+  return (
+    <Field label="Heads">
+      <div class="chips" role="group" aria-label="Heads" ref={group} onKeyDown={keydown}>
+        {all.map((head) => (
+          <Chip
+            key={head} head={head} on={active.includes(head)} stop={head === stop} mode={mode}
+            toggle={() => set(toggleHead(all, active, head))} solo={() => set(soloHead(all, store.heads.value, head))}
+          />
+        ))}
+        {all.length > 1 && (
+          <button type="button" class="plain" disabled={active.length === all.length} onClick={() => set(null)}>All</button>
+        )}
+      </div>
+    </Field>
+  );
+}
+
+interface ChipProps {
+  head: number;
+  on: boolean;
+  stop: boolean;
+  mode: Mode;
+  toggle(): void;
+  solo(): void;
+}
+
+function Chip({ head, on, stop, mode, toggle, solo }: ChipProps) {
+  const color = rgb(headColor(head, mode));
+  return (
+    <button
+      type="button" class="chip" data-head={head} aria-pressed={on} aria-label={`Head ${head}`} tabIndex={stop ? 0 : -1}
+      style={{ "--color": css(color), "--on": inkOn(color) }}
+      title={`Head ${head}: click to switch, double-click (or Shift+Enter) for it alone`}
+      onClick={(event) => (event.shiftKey ? solo() : toggle())} onDblClick={solo}
+    >
+      {head}
+    </button>
+  );
+}
+
+function chipAfter(key: string, at: number, count: number): number {
+  if (at < 0) return -1;
+  if (key === "ArrowRight" || key === "ArrowDown") return Math.min(at + 1, count - 1);
+  if (key === "ArrowLeft" || key === "ArrowUp") return Math.max(at - 1, 0);
+  return key === "Home" ? 0 : key === "End" ? count - 1 : -1;
+}
+
+const STYLES: { value: CellStyle; label: string }[] = [
+  { value: "auto", label: "Auto" }, { value: "lines", label: "Lines" }, { value: "heat", label: "Heat" },
+];
+
+export function CellSwitch({ store }: { store: Store }) {
+  const { cells } = store.state;
+  const keydown = (event: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: 2, ArrowUp: 2 }[event.key];
+    if (!step) return;
+    const place = (STYLES.findIndex(({ value }) => value === cells.value) + step) % 3;
+    cells.value = STYLES[place]!.value;
+    (event.currentTarget as HTMLElement).querySelectorAll("button")[place]!.focus();
+    event.preventDefault();
+  };
+  return (
+    <Field label="Cells">
+      <div class="switch" role="radiogroup" aria-label="Cells" onKeyDown={keydown}>
+        {STYLES.map(({ value, label }) => (
+          <button
+            key={value} type="button" role="radio" data-cells={value} aria-checked={cells.value === value}
+            tabIndex={cells.value === value ? 0 : -1} onClick={() => (cells.value = value)}
+          >
+            {label}
+          </button>
+        ))}
+      </div>
+    </Field>
+  );
+}

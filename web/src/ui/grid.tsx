@@ -1,0 +1,115 @@
+// The model view's grid: one canvas a layer, and over it one transparent button a head.
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import type { CellSpec, LayerSpec } from "../types";
+import type { GridSize } from "../views/geometry";
+
+export interface GridProps {
+  layers: LayerSpec[];
+  size: GridSize;
+  open: CellSpec | null;
+  toggle(cell: CellSpec): void;
+  hover(cell: CellSpec | null, el: HTMLElement | null): void;
+  /** Under the open cell's row. */
+  below: ComponentChildren;
+  canvases: Map<number, HTMLCanvasElement>;
+}
+
+export function Grid(props: GridProps) {
+  const { layers, size } = props;
+  const root = useRef<HTMLDivElement>(null);
+  const [stop, setStop] = useState<CellSpec>(firstCell(layers));
+  const wanted = useRef(false);
+  useLayoutEffect(() => {
+    if (wanted.current) root.current!.querySelector<HTMLElement>(".cell[tabindex='0']")?.focus();
+    wanted.current = false;
+  });
+  const here = hasCell(layers, stop) ? stop : firstCell(layers);
+  const keydown = (event: KeyboardEvent) => {
+    if (!cellOf(event.target)) return;
+    const next = nextCell(event.key, here, layers);
+    if (!next) return;
+    event.preventDefault();
+    wanted.current = true;
+    setStop(next);
+  };
+  const over = (event: Event) => props.hover(cellOf(event.target), (event.target as Element).closest<HTMLElement>(".cell"));
+  const leave = () => props.hover(null, null);
+  return (
+    <div
+      role="grid" class="grid" ref={root} aria-label="Heads by layer" onKeyDown={keydown} onPointerOver={over} onPointerLeave={leave}
+      onFocusIn={(event) => (event.target as Element).matches(":focus-visible") && over(event)} onFocusOut={leave}
+      onClick={(event) => {
+        const cell = cellOf(event.target);
+        if (cell) setStop(cell), props.toggle(cell);
+      }}
+    >
+      <HeadNumbers layers={layers} size={size} />
+      {layers.map((layer) => (
+        <>
+          <Row key={layer.layer} layer={layer} here={here} {...props} />
+          {props.open?.layer === layer.layer && props.below}
+        </>
+      ))}
+    </div>
+  );
+}
+
+/** Column titles are the head numbers where all layers have the same. */
+function HeadNumbers({ layers, size }: { layers: LayerSpec[]; size: GridSize }) {
+  const heads = layers.reduce((most, l) => (l.heads.length > most.length ? l.heads : most), layers[0]!.heads);
+  const same = layers.every((l) => String(l.heads) === String(heads.slice(0, l.heads.length)));
+  return (
+    <div class="gridrow numbers" aria-hidden="true" style={{ paddingLeft: `${size.axis}px`, gap: `${size.gap}px` }}>
+      {heads.map((head, i) => (
+        <div key={i} class="colnumber" style={{ width: `${size.cell}px` }}>{same ? head : ""}</div>
+      ))}
+    </div>
+  );
+}
+
+function Row({ layer, size, open, here, canvases }: GridProps & { layer: LayerSpec; here: CellSpec }) {
+  const keep = (canvas: HTMLCanvasElement | null) => void (canvas ? canvases.set(layer.layer, canvas) : canvases.delete(layer.layer));
+  const attach = useMemo(() => keep, [layer.layer, canvases]);
+  return (
+    <div role="row" class="gridrow" data-layer={layer.layer} style={{ height: `${size.cell}px`, marginBottom: `${size.gap}px`, paddingLeft: `${size.axis}px`, gap: `${size.gap}px` }}>
+      <div role="rowheader" class="rownumber" aria-label={`Layer ${layer.layer}`} style={{ width: `${size.axis}px`, height: `${size.cell}px` }}>{layer.layer}</div>
+      <canvas ref={attach} aria-hidden="true" style={{ left: `${size.axis}px` }} />
+      {layer.heads.map((head) => (
+        <button
+          key={head} type="button" role="gridcell" class="cell" data-layer={layer.layer} data-head={head}
+          aria-label={`Layer ${layer.layer}, head ${head}`} aria-expanded={open?.layer === layer.layer && open.head === head}
+          tabIndex={here.layer === layer.layer && here.head === head ? 0 : -1}
+          style={{ width: `${size.cell}px`, height: `${size.cell}px` }}
+        />
+      ))}
+    </div>
+  );
+}
+
+function firstCell(layers: LayerSpec[]): CellSpec {
+  return { layer: layers[0]!.layer, head: layers[0]!.heads[0]! };
+}
+
+function hasCell(layers: LayerSpec[], cell: CellSpec): boolean {
+  return layers.some((l) => l.layer === cell.layer && l.heads.includes(cell.head));
+}
+
+function cellOf(target: EventTarget | null): CellSpec | null {
+  const el = (target as Element | null)?.closest<HTMLElement>(".cell");
+  return el ? { layer: Number(el.dataset.layer), head: Number(el.dataset.head) } : null;
+}
+
+/** Arrows move by one, Home and End to the ends of the row. */
+export function nextCell(key: string, cell: CellSpec, layers: LayerSpec[]): CellSpec | null {
+  const row = layers.findIndex((l) => l.layer === cell.layer);
+  const column = layers[row]!.heads.indexOf(cell.head);
+  const steps: Record<string, [number, number]> = {
+    ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -Infinity], End: [0, Infinity],
+  };
+  const step = steps[key];
+  if (!step) return null;
+  const layer = layers[Math.min(Math.max(row + step[0], 0), layers.length - 1)]!;
+  const place = Math.min(Math.max(column + step[1], 0), layer.heads.length - 1);
+  return { layer: layer.layer, head: layer.heads[place]! };
+}

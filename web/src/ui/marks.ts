@@ -1,0 +1,49 @@
+// The canvas behind the tokens: boxes of the token in question, and lines.
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { otherSide } from "../data/tokens";
+import { framed, Kept, sized } from "../draw/canvas";
+import { drawBoxes, drawLines, type Frame } from "../draw/lines";
+import type { PinnedSpec } from "../types";
+import type { BodyProps } from "./body";
+import type { Layout } from "./layout";
+
+export interface Marks {
+  canvas: { current: HTMLCanvasElement | null };
+  width: number;
+  layout: Layout;
+  frame: Frame;
+  token: PinnedSpec | null;
+}
+
+/** Paints after every rendering, once a frame; a picture of all lines is kept and reused. */
+export function useMarks(props: BodyProps, marks: Marks): void {
+  const paint = useRef(() => {});
+  const painter = useMemo(() => framed(() => paint.current()), []);
+  const kept = useMemo(() => new Kept(), []);
+  paint.current = () => {
+    const { weights, heads, shown } = props;
+    const { width, layout, frame, token } = marks;
+    const canvas = marks.canvas.current;
+    if (!weights || !width || !canvas) return;
+    const context = sized(canvas, width, frame.height);
+    const picture = token ? null : [weights, heads, shown, layout, width, frame.height, frame.top, frame.ratio];
+    if (!picture || !kept.restore(context, picture)) {
+      if (token) paintBoxes(context, props, marks, token);
+      drawLines(context, weights, drawnHeads(props), shown, frame, token);
+      if (picture) kept.keep(canvas, picture);
+    }
+    props.painted();
+  };
+  useLayoutEffect(() => painter.request());
+  useEffect(() => () => painter.cancel(), []);
+}
+
+function drawnHeads({ heads }: BodyProps) {
+  return heads.map(({ place, css }) => ({ place, color: css }));
+}
+
+function paintBoxes(context: CanvasRenderingContext2D, props: BodyProps, { layout, frame }: Marks, token: PinnedSpec): void {
+  const side = otherSide(token.side);
+  const hatch = props.mode === "dark" ? "#9aa0aa" : "#6b7079";
+  drawBoxes(context, props.weights!, drawnHeads(props), token, props.shown[side], { ...frame, ...layout[side] }, hatch);
+}

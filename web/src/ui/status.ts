@@ -1,0 +1,33 @@
+// `data-attnscope-state` on the host element: what tests and benchmarks wait for.
+export interface Status {
+  /** Something changed that will be painted. */
+  begin(): void;
+  /** It has been painted: "drawn" once the browser has shown it. */
+  painted(): void;
+  failed(): void;
+}
+
+export function statusOf(host: HTMLElement, signal: AbortSignal): Status {
+  let turn = 0;
+  let first = true;
+  const set = (state: string) => host.setAttribute("data-attnscope-state", state);
+  return {
+    begin() {
+      turn++;
+      if (!first) set("drawing");
+    },
+    painted() {
+      const mine = turn;
+      requestAnimationFrame(() => requestAnimationFrame(() => {
+        if (mine !== turn || signal.aborted) return;
+        first = false;
+        set("drawn");
+      }));
+    },
+    failed() {
+      turn++;
+      first = false;
+      set("error");
+    },
+  };
+}

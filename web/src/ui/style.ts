@@ -1,0 +1,167 @@
+// All CSS, as one constructable sheet a document: pages forbid style elements and attributes.
+
+export const FONT = `system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif`;
+
+const CSS_TEXT = `
+:host { display: block; }
+* { box-sizing: border-box; }
+.root {
+  --bg: #ffffff; --panel: #f7f8fa; --ink: #1c2026; --quiet: #5b626d; --line: #e0e3e8; --strong: #b9bfc9;
+  --accent: #2456c7; --wash: #e9eefb; --hover: #eef0f3; --cell: #f4f5f8; --shadow: 0 6px 24px rgba(20,25,40,.14), 0 1px 3px rgba(20,25,40,.12);
+  background: var(--bg); color: var(--ink); font: 14px/1.4 ${FONT};
+  padding: 16px 18px 12px; border-radius: 10px; position: relative; text-align: left; color-scheme: light;
+  -webkit-font-smoothing: antialiased;
+}
+.root[data-mode=dark] {
+  --bg: #131519; --panel: #1b1e24; --ink: #e8eaee; --quiet: #a3abb8; --line: #2c3038; --strong: #4a515d;
+  --accent: #8fb4ff; --wash: #1f2c47; --hover: #23272f; --cell: #1a1d23; --shadow: 0 6px 24px rgba(0,0,0,.6), 0 0 0 1px #333842;
+  color-scheme: dark;
+}
+.quiet { color: var(--quiet); }
+.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+h2 { font-size: 16px; line-height: 1.3; font-weight: 650; margin: 0 0 10px; letter-spacing: -.005em; }
+:focus { outline: none; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+
+.bar { display: flex; flex-wrap: wrap; gap: 8px 18px; align-items: center; margin-bottom: 12px; }
+.field { display: inline-flex; align-items: center; gap: 7px; color: var(--quiet); font-size: 13px; }
+select, button.plain {
+  font: inherit; font-size: 13px; color: var(--ink); background: var(--bg); border: 1px solid var(--line);
+  border-radius: 6px; height: 28px; padding: 0 9px; cursor: pointer;
+}
+select { padding-right: 4px; }
+select:hover, button.plain:hover:not(:disabled) { border-color: var(--strong); background: var(--panel); }
+button.plain:disabled { opacity: .35; cursor: default; }
+.stepper { display: inline-flex; }
+.stepper > * { border-radius: 0; margin-left: -1px; position: relative; }
+.stepper > :hover, .stepper > :focus-visible { z-index: 1; }
+.stepper > :first-child { border-radius: 6px 0 0 6px; margin-left: 0; }
+.stepper > :last-child { border-radius: 0 6px 6px 0; }
+.stepper button.plain { padding: 0; width: 27px; font-size: 16px; line-height: 1; color: var(--quiet); }
+.switch { display: inline-flex; background: var(--panel); border: 1px solid var(--line); border-radius: 7px; padding: 2px; }
+.switch button {
+  font: inherit; font-size: 12.5px; border: 0; background: none; color: var(--quiet); padding: 2px 11px; height: 22px;
+  border-radius: 5px; cursor: pointer;
+}
+.switch button:hover { color: var(--ink); }
+.switch button[aria-checked=true] { background: var(--bg); color: var(--ink); font-weight: 600; box-shadow: 0 1px 2px rgba(0,0,0,.16), 0 0 0 1px var(--line); }
+
+.chips { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
+.chip {
+  min-width: 27px; height: 24px; border-radius: 6px; border: 1.5px solid var(--color); padding: 0 5px; cursor: pointer;
+  font: 600 12px/1 ${FONT}; font-variant-numeric: tabular-nums; background: var(--color); color: var(--on);
+}
+.chip[aria-pressed=false] { background: transparent; color: var(--quiet); border-color: color-mix(in srgb, var(--color) 40%, var(--bg)); font-weight: 500; }
+.chip:hover { box-shadow: 0 0 0 2px color-mix(in srgb, var(--color) 35%, transparent); }
+
+.body { position: relative; }
+.titles { position: relative; height: 26px; font-size: 12px; color: var(--quiet); }
+.titles b { color: var(--ink); font-weight: 650; }
+.title { position: absolute; top: 2px; white-space: nowrap; }
+.title.query { left: 0; text-align: right; padding-right: 10px; }
+.title.key { padding-left: 10px; }
+.scroll { position: relative; overflow-y: auto; overflow-x: hidden; max-height: max(240px, min(70vh, 640px)); overscroll-behavior: auto; }
+.compact .scroll { max-height: max(240px, min(62vh, 520px)); }
+.plane { position: relative; min-height: 24px; }
+.marks { position: sticky; top: 0; left: 0; display: block; pointer-events: none; }
+.column { position: absolute; top: 0; }
+.token { position: absolute; left: 0; width: 100%; display: flex; align-items: center; cursor: pointer; font-size: 14px; border-radius: 4px; padding: 0 10px; user-select: none; }
+.compact .token { font-size: 12.5px; }
+.column.query .token { justify-content: flex-end; }
+.token .text {
+  overflow: hidden; text-overflow: ellipsis; white-space: pre; min-width: 6px; unicode-bidi: isolate;
+  text-shadow: 0 0 2px var(--bg), 0 0 2px var(--bg), 0 0 3px var(--bg), 0 0 4px var(--bg);
+}
+.token.special .text { color: var(--quiet); }
+.token.blank .text { color: var(--quiet); }
+.token.faint .text { color: var(--quiet); }
+.token.active { background: var(--hover); box-shadow: inset 0 0 0 1px var(--strong); }
+.token.active .text { text-shadow: none; color: var(--ink); }
+.token.pinned { background: var(--wash); box-shadow: inset 0 0 0 1.5px var(--accent); }
+.token.partner { box-shadow: inset 0 0 0 1.5px var(--strong); }
+.token:focus-visible { outline-offset: -2px; }
+.number { position: absolute; font-size: 11.5px; color: var(--quiet); font-variant-numeric: tabular-nums; white-space: nowrap; letter-spacing: -.01em; }
+.compact .number { font-size: 10.5px; }
+.column.query .number { right: calc(100% + 6px); }
+.column.key .number { left: calc(100% + 6px); }
+.token.partner .number { color: var(--ink); font-weight: 650; }
+.segment { position: absolute; width: 14px; border: 0 solid var(--strong); color: var(--quiet); font-size: 10.5px; pointer-events: none; display: flex; align-items: center; justify-content: center; overflow: hidden; }
+.segment span { writing-mode: vertical-rl; white-space: nowrap; }
+.column.query .segment { right: calc(100% + 70px); border-right-width: 2px; padding-right: 1px; }
+.column.query .segment span { transform: rotate(180deg); }
+.column.key .segment { left: calc(100% + 70px); border-left-width: 2px; padding-left: 1px; }
+.compact .column.query .segment { right: calc(100% + 64px); }
+.compact .column.key .segment { left: calc(100% + 64px); }
+
+.tooltip {
+  position: absolute; z-index: 5; pointer-events: none; width: max-content; min-width: 150px; max-width: 250px; padding: 8px 11px;
+  background: var(--bg); color: var(--ink); border-radius: 8px; box-shadow: var(--shadow); font-size: 12.5px; line-height: 1.45;
+}
+.tooltip .name { display: flex; flex-wrap: wrap; gap: 0 8px; align-items: baseline; }
+.tooltip .name b { max-width: 230px; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
+.tooltip .name .quiet { font-size: 11.5px; }
+.tooltip code { font: 11px/1 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; white-space: pre-wrap; }
+.tooltip table { border-collapse: collapse; margin-top: 5px; width: 100%; }
+.tooltip table.two tbody, .tooltip table.two { display: grid; grid-template-columns: 1fr 1fr; gap: 0 14px; }
+.tooltip table.two tr { display: flex; justify-content: space-between; }
+.tooltip td { padding: 0; }
+.tooltip .label { max-width: 150px; overflow: hidden; text-overflow: ellipsis; white-space: pre; unicode-bidi: isolate; }
+.tooltip .value { text-align: right; padding-left: 12px; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.swatch { display: inline-block; width: 9px; height: 9px; border-radius: 2.5px; margin-right: 6px; }
+
+.foot { margin-top: 12px; padding-top: 9px; border-top: 1px solid var(--line); font-size: 12px; color: var(--quiet); display: flex; flex-wrap: wrap; gap: 3px 22px; align-items: center; }
+.foot a { color: var(--accent); text-underline-offset: 2px; }
+.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.scale canvas { border-radius: 3px; display: block; }
+.small { font-size: 11.5px; }
+
+.problem { border: 1px solid #c9372c; border-left-width: 4px; background: color-mix(in srgb, #c9372c 8%, var(--bg)); border-radius: 8px; padding: 11px 15px; margin: 4px 0 8px; }
+.problem b { display: block; margin-bottom: 2px; }
+.waiting { color: var(--quiet); padding: 24px 0; }
+
+.model { display: flex; gap: 20px; align-items: flex-start; }
+.gridbox { flex: 0 1 auto; min-width: 0; }
+.gridscroll { overflow-x: auto; padding: 5px; margin: -5px; }
+.grid { position: relative; width: max-content; }
+.axes { position: relative; height: 18px; max-width: 100%; }
+.axis.heads { position: absolute; left: 50%; transform: translateX(-50%); }
+.axis.layers { position: absolute; left: 0; top: 19px; }
+.tooltip.cell-tip { transform: translate(-50%, -100%); min-width: 0; padding: 4px 9px; white-space: nowrap; font-weight: 600; }
+.axis { font-size: 12px; color: var(--quiet); font-weight: 650; }
+.gridrow { position: relative; display: flex; }
+.gridrow.numbers { font-size: 11.5px; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.colnumber { text-align: center; line-height: 20px; }
+.rownumber { position: absolute; left: 0; display: flex; align-items: center; justify-content: flex-end; padding-right: 9px; font-size: 11.5px; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.gridrow canvas { position: absolute; top: 0; display: block; }
+.cell { position: relative; appearance: none; border: 0; padding: 0; background: none; cursor: pointer; border-radius: 4px; }
+.cell:hover { box-shadow: 0 0 0 2px var(--strong); z-index: 1; }
+.cell[aria-expanded=true] { box-shadow: 0 0 0 2.5px var(--accent); z-index: 2; }
+.cell:focus-visible { outline-offset: 2px; z-index: 3; }
+.panel { background: var(--bg); border: 1px solid var(--line); border-radius: 10px; padding: 10px 12px 12px; position: relative; }
+.panel.side { flex: 0 0 auto; position: sticky; top: 8px; }
+.panel.below { margin: 8px 0 12px; position: sticky; left: 0; }
+.panel.below::before { content: ""; position: absolute; top: -7px; left: var(--caret); width: 12px; height: 12px; background: var(--bg); border: 1px solid var(--line); border-width: 1px 0 0 1px; transform: rotate(45deg); }
+.panelhead { display: flex; align-items: center; gap: 8px; margin-bottom: 4px; }
+.panelhead h3 { font-size: 14px; font-weight: 650; margin: 0; flex: 1; }
+.panelhead .swatch { width: 11px; height: 11px; margin: 0; }
+.close { font: 18px/1 ${FONT}; width: 26px; height: 26px; border: 0; border-radius: 6px; background: none; color: var(--quiet); cursor: pointer; }
+.close:hover { background: var(--hover); color: var(--ink); }
+.panel.empty { border-style: dashed; display: flex; align-items: center; justify-content: center; text-align: center; color: var(--quiet); font-size: 13px; min-height: 180px; padding: 24px; }
+@media (prefers-contrast: more) { .root { --quiet: var(--ink); --line: var(--strong); } }
+@media (forced-colors: active) { .chip[aria-pressed=true] { forced-color-adjust: none; } }
+@media (prefers-reduced-motion: no-preference) { .cell { transition: box-shadow .08s; } }
+`;
+
+const sheets = new WeakMap<Document, CSSStyleSheet>();
+
+export function adoptStyle(shadow: ShadowRoot): void {
+  const doc = shadow.ownerDocument;
+  let sheet = sheets.get(doc);
+  if (!sheet) {
+    const view = (doc.defaultView ?? window) as typeof globalThis & Window;
+    sheet = new view.CSSStyleSheet();
+    sheet.replaceSync(CSS_TEXT);
+    sheets.set(doc, sheet);
+  }
+  shadow.adoptedStyleSheets = [sheet];
+}
