@@ -38,7 +38,8 @@ class Certificate:
     """How well recorded ingredients explain the model's own attention output.
 
     Attributes:
-        error: largest |P.V - output| / largest |output|, over the rows checked.
+        error: largest |P.V - output| over the rows checked, relative to the largest |V| of its
+            head (both as products with a few fixed random vectors, see `capture.certify`).
         rows: rows checked (queries of one head).
         calls: attention calls checked.
         skipped: calls that could not be checked (dropout was active).

@@ -1,0 +1,55 @@
+"""Running a model and recording a Trace; the only place in attnscope that imports torch.
+
+`attnscope.capture(model, tokenizer, text)` is the public function, and `attnscope.capture` is also
+this package, whose name Python binds on import. Both hold at once because the package can be
+called: a call goes to `capture.forward.capture`. Importing the package does not import torch.
+
+How a forward pass is recorded, file by file:
+
+    registry   stands in for the attention functions a model already uses, for the duration
+    recorder   turns one call of such a function into queries, keys and a score spec
+    masks      reads and recognises masks
+    certify    holds weights x values against the function's own output
+    streams    tells encoder, decoder and cross apart and numbers the layers
+    inputs     makes model inputs and Tokens from texts; limits: the longest text a model takes
+    forward    `record` (any call) and `capture` (one forward pass to a Trace)
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from attnscope.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from attnscope.trace import Trace
+
+
+class _CallablePackage(ModuleType):
+    def __call__(self, model: Any, *args: Any, **kwargs: Any) -> Trace:
+        trace: Trace = _function()(model, *args, **kwargs)
+        return trace
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """What `inspect.signature` and a notebook's help show."""
+        return inspect.signature(_function())
+
+
+def _function() -> Any:
+    if find_spec("torch") is None:
+        raise MissingDependencyError(
+            "capture runs a PyTorch model, and torch is not installed: "
+            "pip install 'attnscope[hf]'. Weights that you already have need no torch: "
+            "attnscope.from_attention(attentions, tokens)."
+        )
+    from attnscope.capture.forward import capture
+
+    return capture
+
+
+sys.modules[__name__].__class__ = _CallablePackage

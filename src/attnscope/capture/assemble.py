@@ -1,0 +1,147 @@
+"""From recorded calls to a Trace: streams with names, layers with numbers, padding dropped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attnscope._types import TokenMask
+from attnscope.capture.inputs import Prepared, Side
+from attnscope.capture.masks import Trimmer
+from attnscope.capture.patches import patch_tokens
+from attnscope.capture.recorder import Call, Recording
+from attnscope.capture.streams import Stack, stream_names
+from attnscope.errors import InputError
+from attnscope.tokens import Tokens
+from attnscope.trace import Certificate, Provenance, Stream, Trace, spans_of
+
+IMAGE_STREAM = ("vision", "visual", "image")
+
+
+def trace_of(
+    recording: Recording,
+    certificate: Certificate,
+    prepared: Prepared,
+    segments: Sequence[Any] = (),
+) -> Trace:
+    """The Trace of a recorded and verified forward pass.
+
+    Raises:
+        InputError: when a layer number asked for, or the caller's tokens, do not fit the model.
+    """
+    _check_layers(recording)
+    notes: list[str] = []
+    streams = []
+    for stack, name in stream_names(tuple(recording.counts)).items():
+        calls = [call for call in recording.calls if call.stack == stack]
+        if calls:
+            streams.append(_stream(name, stack, calls, recording, prepared, notes))
+    if len(segments):
+        streams = [_with_segments(stream, segments) for stream in streams]
+    return Trace(streams, _provenance(recording, certificate, notes))
+
+
+def _check_layers(recording: Recording) -> None:
+    most = max(recording.counts.values())
+    for layer in recording.layers or ():
+        if not 0 <= layer < most:
+            raise InputError(
+                f"layer {layer} is not in the model, which has {spans_of('layer', range(most))}."
+            )
+
+
+def _stream(
+    name: str,
+    stack: Stack,
+    calls: list[Call],
+    recording: Recording,
+    prepared: Prepared,
+    notes: list[str],
+) -> Stream:
+    query_side, key_side = _sides(name, prepared)
+    queries, keys = query_side.kept_of(stack.n_query), key_side.kept_of(stack.n_key)
+    trimmer = Trimmer(queries, keys)
+    if not all(trimmer.hides_padding(call.layer.spec) for call in calls):
+        notes.append(f"{name}: padding is kept, because the model attends to it.")
+        queries, keys = np.ones_like(queries), np.ones_like(keys)
+        trimmer = Trimmer(queries, keys)
+    layers = tuple(
+        replace(
+            call.layer,
+            queries=_taken(call.layer.queries, queries),
+            keys=_taken(call.layer.keys, keys),
+            spec=trimmer(call.layer.spec),
+        )
+        for call in calls
+    )
+    witnesses = tuple(call.witness and call.witness.trim(queries, keys) for call in calls)
+    config, pixels = getattr(recording.model, "config", None), prepared.inputs.get("pixel_values")
+    return Stream(
+        name=name,
+        numbers=tuple(call.number for call in calls),
+        layers=layers,
+        query=query_side.fit(queries, patch_tokens(config, pixels, len(queries))),
+        key=key_side.fit(keys, patch_tokens(config, pixels, len(keys))),
+        witnesses=witnesses,
+    )
+
+
+def _taken(array: np.ndarray, kept: TokenMask) -> np.ndarray:
+    return array if kept.all() else np.ascontiguousarray(array[:, kept])
+
+
+def _sides(name: str, prepared: Prepared) -> tuple[Side, Side]:
+    """Query side and key side of a stream."""
+    if name.startswith(IMAGE_STREAM):
+        return Side("tokens"), Side("tokens")
+    if name.startswith("decoder"):
+        return prepared.target, prepared.target
+    if name.startswith("cross"):
+        return prepared.target, prepared.source
+    return prepared.source, prepared.source
+
+
+def _with_segments(stream: Stream, segments: Sequence[Any]) -> Stream:
+    """The caller's segments are those of the source's tokens, as they are shown."""
+    if stream.name.startswith(("decoder", *IMAGE_STREAM)):
+        return stream
+    key: Tokens = stream.key.with_segments(segments)
+    return replace(stream, key=key, query=stream.query if stream.name == "cross" else key)
+
+
+def _provenance(recording: Recording, certificate: Certificate, notes: Sequence[str]) -> Provenance:
+    calls, config = recording.calls, getattr(recording.model, "config", None)
+    return Provenance(
+        model=_model_name(recording.model),
+        model_type=getattr(config, "model_type", ""),
+        dtype=", ".join(sorted({call.layer.dtype for call in calls})),
+        attention=", ".join(sorted({call.implementation for call in calls})),
+        versions=_versions(),
+        certificate=certificate,
+        notes=tuple(notes),
+    )
+
+
+def _model_name(model: Any) -> str:
+    """The name on the hub, or the folder's own name: pages are shared, paths are private."""
+    name = str(getattr(getattr(model, "config", None), "_name_or_path", "") or "")
+    if Path(name).exists() or Path(name).is_absolute():
+        name = Path(name).name
+    return name or type(model).__name__
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in ("attnscope", "torch", "transformers"):
+        if name == "attnscope" or name in sys.modules:
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                continue
+    return found

@@ -1,0 +1,196 @@
+"""Recording a forward pass: `record` around any call, `capture` from a text to a Trace.
+
+Two of three parts are here (research in ARCHITECTURE.md): the attention function a model already
+uses is wrapped (`registry`), and light hooks tell which attention modules ran and which of them
+were given another side to attend to (`recorder`). Part 2, a torch function mode for models whose
+attention code calls `F.scaled_dot_product_attention` or a softmax by itself (BLOOM, Falcon, GPT-J,
+DeBERTa), is not written yet. Its place is `record`: one more context beside `Recording.running`,
+off inside the wrapped functions, that adds to the same `Recording.calls`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from attnscope.capture.assemble import trace_of
+from attnscope.capture.inputs import Prepared, prepare
+from attnscope.capture.limits import check_length
+from attnscope.capture.recorder import ELSEWISE, Recording, attention_modules
+from attnscope.errors import AttnscopeWarning, CaptureError, InputError
+from attnscope.trace import Trace, index_of
+
+LONG_WORK = 2e11
+"""Parameters x tokens from which a progress bar is shown: some seconds on a CPU."""
+
+
+@contextmanager
+def record(model: nn.Module, **options: Any) -> Iterator[Recording]:
+    """Record this model's attention calls on this thread while the block runs.
+
+    Args:
+        model: the model, as loaded; other models and other threads are not recorded.
+        options: fields of `Recording`: `index`, `batch`, `layers`, `heads`, `tick`.
+
+    Yields:
+        A `Recording`; `recording.verify()` afterwards raises what went wrong and certifies.
+    """
+    recording = Recording(model, **options)
+    with ExitStack() as stack:
+        if any(hasattr(module, "_orig_mod") for module in model.modules()):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(recording.running())
+        yield recording
+
+
+def capture(
+    model: Any,
+    tokenizer: Any = None,
+    text: Any = None,
+    text_pair: Any = None,
+    *,
+    target: Any = None,
+    inputs: Any = None,
+    tokens: Any = None,
+    target_tokens: Any = None,
+    index: Any = None,
+    layers: Any = None,
+    heads: Any = None,
+    segments: Sequence[Any] | None = None,
+    progress: bool | None = None,
+) -> Trace:
+    """Run a model once and record its attention as a `Trace`.
+
+    The model runs as it is: its own attention implementation, precision, device and mode. It is
+    left as it was, also after an error or Ctrl-C, and its outputs do not change.
+
+    Args:
+        model: a Hugging Face PyTorch model.
+        tokenizer: its tokenizer; needed with `text`, names the tokens of `inputs`.
+        text: the text; a list of texts with `index`.
+        text_pair: a second text in the same input.
+        target: what the decoder of an encoder-decoder is to write.
+        inputs: prepared model inputs (`tokenizer(text, return_tensors="pt")`) instead of a text.
+        tokens: names of the tokens, with or without padding.
+        target_tokens: names of the decoder's tokens.
+        index: the batch item to record, needed when there are several. Its padding is dropped.
+        layers: numbers of the layers to keep; None keeps all.
+        heads: numbers of the heads to keep in each layer; None keeps all.
+        segments: named runs of the tokens shown, `[("question", 0, 9), ("context", 9, 40)]`.
+        progress: show a progress bar; None shows one for long work.
+
+    Returns:
+        The trace, with streams `self`, or `encoder`, `decoder` and `cross`. Its provenance has the
+        certificate; `trace.check()` checks every row.
+
+    Raises:
+        InputError: when what was given does not fit together or does not fit the model.
+        CaptureError: when this model's attention is not recorded yet, or what was recorded does
+            not explain what the model computed.
+
+    Warns:
+        AttnscopeWarning: for a model in training mode, and for attention that was not recorded.
+    """
+    _check_model(model)
+    layers, heads = _numbers("layer", layers), _numbers("head", heads)
+    prepared = prepare(
+        model, tokenizer, text, text_pair, target, inputs, tokens, target_tokens, index
+    )
+    check_length(model, prepared.inputs)
+    with _progress(model, prepared, progress) as bar:
+        options = {"index": prepared.index, "batch": prepared.batch, "tick": bar.update}
+        with record(model, layers=layers, heads=heads, **options) as recording, torch.no_grad():
+            model(**prepared.inputs)
+    certificate = recording.verify()
+    _check_coverage(recording)
+    _warn_of_training(recording)
+    return trace_of(recording, certificate, prepared, segments or ())
+
+
+def _check_model(model: Any) -> None:
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, str):
+        how = f"load it first: AutoModel.from_pretrained({model!r})."
+        raise InputError(f"model is the name {model!r}, expected the model itself: {how}")
+    if isinstance(getattr(model, "model", None), nn.Module):
+        how = "pass what is in it: capture(pipe.model, pipe.tokenizer, text)."
+        raise InputError(f"model is a {type(model).__name__}, expected a PyTorch model: {how}")
+    raise InputError(
+        f"model must be a PyTorch module (torch.nn.Module), got {type(model).__name__}. For "
+        "weights of other frameworks: attnscope.from_attention(attentions, tokens)."
+    )
+
+
+def _numbers(what: str, given: Any) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    listed = given if hasattr(given, "__iter__") else [given]
+    numbers = tuple(dict.fromkeys(index_of(what, number) for number in listed))
+    if not numbers:
+        raise InputError(f"{what}s= is empty: give at least one number, or None for all.")
+    return numbers
+
+
+def _progress(model: nn.Module, prepared: Prepared, wanted: bool | None) -> tqdm[Any]:
+    """A bar on stderr that counts attention calls."""
+    names = list(attention_modules(model))
+    inner = [name for name in names if not any(n.startswith(f"{name}.") for n in names)]
+    ids = prepared.inputs.get("input_ids")
+    n_tokens = ids.numel() if isinstance(ids, torch.Tensor) else 1
+    if wanted is None:
+        wanted = n_tokens * sum(p.numel() for p in model.parameters()) > LONG_WORK
+    return tqdm(total=len(inner), desc="capture", unit="layer", disable=not wanted, leave=False)
+
+
+def _check_coverage(recording: Recording) -> None:
+    """An error when nothing was recorded, a warning when some attention seems to be missing."""
+    missed = [name for name in recording.ran if not _near(name, recording.heard_in)]
+    if not recording.counts:
+        raise CaptureError(_nothing_recorded(recording, missed))
+    if missed:
+        kinds = {type(recording.ran[name]).__name__ for name in missed}
+        warnings.warn(
+            f"{len(missed)} attention modules ran and were not recorded: {', '.join(missed[:3])}"
+            f"{', ...' if len(missed) > 3 else ''} ({', '.join(sorted(kinds))}). The trace has the "
+            "others.",
+            AttnscopeWarning,
+            stacklevel=4,
+        )
+
+
+def _near(name: str, recorded: set[str]) -> bool:
+    """True where something was recorded in this module, below it or above it."""
+    return any(f"{n}.".startswith(f"{name}.") or f"{name}.".startswith(f"{n}.") for n in recorded)
+
+
+def _nothing_recorded(recording: Recording, missed: Sequence[str]) -> str:
+    model = recording.model
+    kind = getattr(getattr(model, "config", None), "model_type", "unknown")
+    who = f"{type(model).__name__} (model_type {kind!r})"
+    if not missed:
+        return (
+            f"{who} ran without any attention that attnscope knows: no attention function was "
+            f"called, and no module that ran is called attention. {ELSEWISE}"
+        )
+    return (
+        f"{who} computes attention in code of its own ({type(recording.ran[missed[0]]).__name__}), "
+        f"which attnscope does not record yet. {ELSEWISE}"
+    )
+
+
+def _warn_of_training(recording: Recording) -> None:
+    if recording.model.training or any(call.witness is None for call in recording.calls):
+        warnings.warn(
+            "the model is in training mode: with dropout, each forward pass is a different one. "
+            "The weights are those before dropout, and calls with dropout are not certified. For "
+            "the trained model as it is used, call model.eval() first.",
+            AttnscopeWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,265 @@
+"""What is kept of each attention call.
+
+A `Recording` listens to one model on one thread (see `registry`) and makes a `Call` of every
+attention call: the item's queries and keys, the score spec, and a witness of what the model made of
+them. It never raises inside the model's forward pass: what goes wrong is kept in `problems` and
+raised by `verify()`, when the model is done and everything is as it was before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from attnscope.capture.certify import Witness, tolerance
+from attnscope.capture.masks import MaskReader
+from attnscope.capture.registry import listening
+from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
+from attnscope.capture.tensors import probed, stored
+from attnscope.errors import AttnscopeError, CaptureError, InputError
+from attnscope.scores import QKLayer, ScoreSpec
+from attnscope.trace import Certificate, spans_of
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One attention call of the model, for one batch item.
+
+    Attributes:
+        stack, number: where it belongs, see `streams`.
+        implementation: `sdpa`, `eager`, ... as the model's configuration names it.
+        layer: queries, keys and score spec.
+        witness: what the model computed, to hold the layer to; None where dropout was active.
+    """
+
+    stack: Stack
+    number: int
+    implementation: str
+    layer: QKLayer
+    witness: Witness | None
+
+
+@dataclass(eq=False)
+class Recording:
+    """The attention calls of one model on one thread, in order.
+
+    Attributes:
+        model: the model listened to.
+        index: the batch item kept.
+        batch: items in the batch, where known.
+        layers, heads: numbers to keep, None for all.
+        tick: called after every attention call.
+        calls: what was recorded.
+        counts: attention calls of each stack, kept or not.
+        ran: names of the modules called attention whose forward ran.
+        problems: what could not be recorded.
+    """
+
+    model: nn.Module
+    index: int = 0
+    batch: int | None = None
+    layers: Sequence[int] | None = None
+    heads: Sequence[int] | None = None
+    tick: Callable[[], Any] = lambda: None
+    calls: list[Call] = field(default_factory=list)
+    counts: Counter[Stack] = field(default_factory=Counter)
+    ran: dict[str, nn.Module] = field(default_factory=dict)
+    heard_in: set[str] = field(default_factory=set)
+    problems: list[AttnscopeError] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._names = {id(module): name for name, module in self.model.named_modules()}
+        self._crossing: set[int] = set()
+        self._masks = MaskReader(self.index)
+
+    def heard(self, implementation: str, given: Mapping[str, Any], output: Any) -> None:
+        """Keep one attention call, if it is this model's; never raises (see `problems`)."""
+        name = self._names.get(id(given.get("module")))
+        if name is None:
+            return
+        name = name.replace("_orig_mod.", "")
+        self.heard_in.add(name)
+        try:
+            self._keep(name, implementation, given, output)
+        except Exception as problem:
+            self.problems.append(_named(problem, name))
+        self.tick()
+
+    def _keep(self, name: str, implementation: str, given: Mapping[str, Any], output: Any) -> None:
+        query, key = given["query"], given["key"]
+        self._check_shapes(name, query, key)
+        crossing = id(given["module"]) in self._crossing
+        stack = stack_of(name, crossing, query.shape[2], key.shape[2])
+        number = self.counts[stack]
+        self.counts[stack] += 1
+        if self.layers is not None and number not in self.layers:
+            return
+        layer, groups = self._layer(name, implementation, given)
+        witness = None
+        if not _dropping(implementation, given):
+            witness = self._witness(layer, groups, given["value"], output)
+        self.calls.append(Call(stack, number, implementation, layer, witness))
+
+    def _layer(
+        self, name: str, implementation: str, given: Mapping[str, Any]
+    ) -> tuple[QKLayer, list[int]]:
+        """The layer, and the numbers of the key/value heads it keeps."""
+        query, key = given["query"], given["key"]
+        heads = _chosen(self.heads, query.shape[1], name)
+        groups, kv_head = np.unique(
+            np.array(heads) // (query.shape[1] // key.shape[1]), return_inverse=True
+        )
+        layer = QKLayer(
+            queries=stored(query, self.index, heads),
+            keys=stored(key, self.index, groups.tolist()),
+            spec=self._spec(implementation, given, heads),
+            heads=tuple(heads),
+            kv_head=kv_head,
+            name=name,
+            dtype=str(query.dtype).removeprefix("torch."),
+        )
+        return layer, groups.tolist()
+
+    def _spec(
+        self, implementation: str, given: Mapping[str, Any], heads: Sequence[int]
+    ) -> ScoreSpec:
+        """Everything else that enters the softmax, as this implementation understands it."""
+        fields = self._masks.fields(implementation, given)
+        n_heads, dim = given["query"].shape[1], given["query"].shape[3]
+        if len(heads) < n_heads and fields.get("bias") is not None and len(fields["bias"]) > 1:
+            fields["bias"] = fields["bias"][list(heads)]
+        if implementation != "sdpa":  # which takes neither softcap nor sinks into account
+            fields["softcap"] = given.get("softcap")
+            sinks = given.get("s_aux") if given.get("s_aux") is not None else given.get("sinks")
+            if sinks is not None:
+                fields["sinks"] = sinks.detach().float().cpu().reshape(n_heads).numpy()[list(heads)]
+        scaling = given.get("scaling")
+        return ScoreSpec(dim**-0.5 if scaling is None else float(scaling), **fields)
+
+    def _witness(
+        self, layer: QKLayer, groups: list[int], value: torch.Tensor, output: Any
+    ) -> Witness:
+        out = (output[0] if isinstance(output, tuple | list) else output).detach()
+        heads, queries = list(layer.heads), layer.shape[1]
+        item = out[self.index if len(out) > 1 else 0].reshape(queries, -1, value.shape[-1])
+        values = value.detach()[self.index if len(value) > 1 else 0]
+        return Witness(values=probed(values[groups]), output=probed(item[:, heads].transpose(0, 1)))
+
+    def _check_shapes(self, name: str, query: Any, key: Any) -> None:
+        if query.ndim != 4 or key.ndim != 4 or query.shape[1] % key.shape[1]:
+            raise CaptureError(
+                f"{name} computes attention with queries {tuple(query.shape)} and keys "
+                f"{tuple(key.shape)}, expected [batch, head, token, dim]: this layout is not "
+                "recorded yet."
+            )
+        if self.batch is not None and query.shape[0] not in (1, self.batch):
+            raise CaptureError(
+                f"{name} computes attention for {query.shape[0]} items where the batch has "
+                f"{self.batch}: attention within windows, or over several parts of an item, is "
+                "not recorded yet."
+            )
+
+    def verify(self) -> Certificate:
+        """Hold every call to what the model computed, on a few rows each.
+
+        Not done during the forward pass, where NumPy's threads would compete with the model's.
+
+        Raises:
+            CaptureError: when a call could not be recorded, or its recording does not explain it.
+            InputError: when a head asked for is not there.
+        """
+        if self.problems:
+            raise self.problems[0]
+        worst, n_rows, n_calls = 0.0, 0, 0
+        for call in self.calls:
+            if call.witness is None:
+                continue
+            error, rows = call.witness.check_some(call.layer)
+            if not error <= tolerance(call.layer):
+                raise CaptureError(_unexplained(call, error))
+            worst, n_rows, n_calls = max(worst, error), n_rows + rows, n_calls + 1
+        return Certificate(worst, n_rows, n_calls, skipped=len(self.calls) - n_calls)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Listen while the block runs; afterwards everything is as it was before."""
+        with ExitStack() as stack:
+            for name, module in attention_modules(self.model).items():
+                hook = self._note_run(name, threading.get_ident())
+                handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+                stack.callback(handle.remove)
+            stack.enter_context(listening(self.model, self))
+            yield
+
+    def _note_run(self, name: str, thread: int) -> Callable[..., None]:
+        def note(module: nn.Module, _: Any, kwargs: Mapping[str, Any]) -> None:
+            if threading.get_ident() != thread:
+                return
+            self.ran[name] = module
+            crossing = any(kwargs.get(other) is not None for other in CROSS_INPUTS)
+            (self._crossing.add if crossing else self._crossing.discard)(id(module))
+
+        return note
+
+
+ELSEWISE = (
+    "Weights as the model itself gives them: load it with attn_implementation='eager', call it "
+    "with output_attentions=True, and pass them on: "
+    "attnscope.from_attention(outputs.attentions, tokens)."
+)
+
+
+def _unexplained(call: Call, error: float) -> str:
+    what = "not a number" if np.isnan(error) else f"{error:.1e}"
+    return (
+        f"layer {call.number} ({call.layer.name}): the recorded queries, keys and mask do not "
+        f"explain the attention output of the model. The error is {what}, at most "
+        f"{tolerance(call.layer):.0e} is rounding in {call.layer.dtype}. No weights are shown "
+        f"rather than wrong ones. {ELSEWISE}"
+    )
+
+
+def attention_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Modules whose class is called attention, by name; torch's own are left alone.
+
+    (A hook on `nn.MultiheadAttention` would switch its fast path off and change the last bits.)
+    """
+    return {
+        name.replace("_orig_mod.", ""): module
+        for name, module in model.named_modules()
+        if "attention" in type(module).__name__.lower()
+        and type(module).__module__.partition(".")[0] != "torch"
+    }
+
+
+def _named(problem: Exception, name: str) -> AttnscopeError:
+    """The problem itself where it is one of ours, else one that says which module it came from."""
+    if isinstance(problem, AttnscopeError):
+        return problem
+    error = CaptureError(f"the attention call in {name} could not be recorded: {problem!r}.")
+    error.__cause__ = problem
+    return error
+
+
+def _chosen(heads: Sequence[int] | None, n_heads: int, name: str) -> list[int]:
+    if heads is None:
+        return list(range(n_heads))
+    for head in heads:
+        if not 0 <= head < n_heads:
+            there = spans_of("head", range(n_heads))
+            raise InputError(f"head {head} is not in {name}, which has {there}.")
+    return list(heads)
+
+
+def _dropping(implementation: str, given: Mapping[str, Any]) -> bool:
+    """True where dropout changed this call's weights: eager code asks the module as well."""
+    active = implementation != "eager" or given["module"].training
+    return bool(given.get("dropout") or 0.0) and active
