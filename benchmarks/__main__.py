@@ -1,0 +1,13 @@
+"""`make bench`: every benchmark in turn, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+for script, options in (("capture.py", []), ("pages.py", ["--bertviz"])):
+    print(f"\n== {script}", flush=True)
+    subprocess.run([sys.executable, HERE / script, *options, *sys.argv[1:]], check=True)

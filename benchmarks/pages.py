@@ -1,0 +1,167 @@
+"""Saved pages beside BertViz 1.4.1's, on the same real attention, in one run.
+
+    python benchmarks/pages.py [--runs 5] [--bertviz] [--only 12x12x128]
+
+Prints size, time to the first complete drawing, hover and layer change (real input to painted
+frame), and the renderer's peak memory, each against its bar. BertViz runs where it can
+(`pip install --no-deps bertviz==1.4.1`); its large cases need minutes and gigabytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import bertviz_page
+from attention import minilm, shaped
+from harness import Measured, Probe, load_average, measure, medians
+
+import attnscope
+
+WORK = Path(__file__).parent / "work"
+STATE = "document.querySelector('[data-attnscope-id]').dataset.attnscopeState"
+OURS = Probe(f"{STATE} === 'drawn' ? 1 : 0", 1, f"() => {STATE} === 'drawn'")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One shape and its bars (None: no bar)."""
+
+    layers: int
+    heads: int
+    tokens: int
+    view: str
+    megabytes: float | None = None
+    drawn_s: float | None = None
+    acting_ms: float | None = None
+    peak_mb: float | None = None
+    bertviz: bool = False
+
+    @property
+    def name(self) -> str:
+        """As in `12x12x128 model`."""
+        return f"{self.layers}x{self.heads}x{self.tokens} {self.view}"
+
+
+CASES = (
+    Case(12, 12, 128, "model", 2.2, 0.5, bertviz=True),
+    Case(12, 12, 128, "head", 2.2, 0.5, bertviz=True),
+    Case(12, 12, 512, "model", 26, 1.0, 50),
+    Case(12, 12, 512, "head", 26, 1.0, 50),
+    Case(32, 32, 256, "model", 52, 1.5, peak_mb=700),
+)
+
+
+def hover_tokens(page: Any, probe: Probe) -> list[float]:
+    """Hover several tokens of the query side."""
+    tokens = page.locator("[data-side=query][data-index]")
+    return [
+        probe.time(page, "pointermove", lambda place=place: tokens.nth(place).hover(force=True))
+        for place in (2, 5, 3, 8, 4, 9, 6)
+    ]
+
+
+def change_layer(page: Any, probe: Probe) -> list[float]:
+    """Step through layers with the keyboard."""
+    page.locator("[data-side=query][data-index]").nth(3).focus()
+    return [probe.time(page, "keydown", lambda: page.keyboard.press("]")) for _ in range(7)]
+
+
+def hover_cells(page: Any, probe: Probe) -> list[float]:
+    """Hover several cells of the grid."""
+    cells = page.locator("[data-layer][data-head]")
+    return [
+        probe.time(page, "pointermove", lambda place=place: cells.nth(place).hover(force=True))
+        for place in (3, 17, 4, 30, 8, 41, 11)
+    ]
+
+
+def open_cells(page: Any, probe: Probe) -> list[float]:
+    """Open several cells in detail, each of another layer."""
+    cells = page.locator("[data-layer][data-head]")
+    return [
+        probe.time(page, "click", lambda place=place: cells.nth(place).click(force=True))
+        for place in (1, 14, 27, 40, 53)
+    ]
+
+
+ACTIONS: dict[str, dict[str, Callable[[Any, Probe], list[float]]]] = {
+    "head": {"hover": hover_tokens, "layer change": change_layer},
+    "model": {"hover cell": hover_cells, "open cell": open_cells},
+}
+
+
+def ours(case: Case, layers: list[Any], tokens: list[str], runs: int) -> tuple[float, Measured]:
+    """Size in MB and the median run of our page."""
+    path = WORK / f"{case.name.replace(' ', '-')}.html"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", attnscope.AttnscopeWarning)
+        trace = attnscope.from_attention(layers, tokens)
+    view = trace.head_view() if case.view == "head" else trace.model_view()
+    view.save(path)
+    done = medians([measure(path, OURS, ACTIONS[case.view]) for _ in range(runs)])
+    return path.stat().st_size / 1e6, done
+
+
+def theirs(case: Case, layers: list[Any], tokens: list[str]) -> tuple[float, Measured]:
+    """Size in MB and one run of BertViz's page."""
+    path = WORK / f"bertviz-{case.name.replace(' ', '-')}.html"
+    bertviz_page.write(path, case.view, layers, tokens)
+    lines = case.heads * case.tokens**2 * (case.layers if case.view == "model" else 1)
+    probe = Probe("document.getElementsByTagName('line').length", lines)
+    route = bertviz_page.router(bertviz_page.fetch(WORK / "cdn"))
+    done = measure(path, probe, timeout=300, route=route)
+    size = path.stat().st_size / 1e6
+    path.unlink()
+    return size, done
+
+
+def verdict(value: float, bar: float | None) -> str:
+    """The value with its bar."""
+    shown = f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+    if bar is None:
+        return shown
+    return f"{shown} ({'ok' if value <= bar else 'OVER'}, bar {bar:g})"
+
+
+def main() -> None:
+    """Run the cases and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--bertviz", action="store_true")
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    WORK.mkdir(exist_ok=True)
+    records = []
+    for case in (case for case in CASES if options.only in case.name):
+        weights, tokens = minilm(case.tokens)
+        layers = shaped(weights, case.layers, case.heads)
+        size, run = ours(case, layers, tokens, options.runs)
+        print(f"\n{case.name}  (load {load_average():.1f})")
+        print(f"  page           {verdict(size, case.megabytes)} MB")
+        print(f"  first drawing  {verdict(run.drawn_ms / 1000, case.drawn_s)} s  {run.failed}")
+        for action in run.actions:
+            print(f"  {action:<14} {verdict(run.median(action), case.acting_ms)} ms median")
+        print(f"  renderer peak  {verdict(run.peak_mb, case.peak_mb)} MB", flush=True)
+        record: dict[str, Any] = {"case": case.name, "megabytes": size, **asdict(run)}
+        if options.bertviz and case.bertviz:
+            other_size, other = theirs(case, layers, tokens)
+            seconds = other.drawn_ms / 1000
+            print(
+                f"  BertViz        {other_size:.1f} MB, drawn {seconds:.1f} s, peak "
+                f"{other.peak_mb:,.0f} MB {other.failed}; "
+                f"{other.drawn_ms / run.drawn_ms:.0f} × slower, {other_size / size:.0f} × larger",
+                flush=True,
+            )
+            record["bertviz"] = {"megabytes": other_size, **asdict(other)}
+        records.append(record)
+    (WORK / "pages.json").write_text(json.dumps(records, indent=1))
+
+
+if __name__ == "__main__":
+    main()
