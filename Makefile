@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
-.PHONY: help venv web demo test test-fast lint web-test bench chromium clean
+.PHONY: help venv web demo test test-fast lint web-test pictures bench chromium clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ test: lint web-test web chromium ## everything; the last line is pytest's
 
 test-fast: $(VENV)/.test web ## without browser and packaging tests
 	@$(PYTEST) -m "not slow and not browser"
+
+pictures: $(VENV)/.test web chromium ## remake the pictures of the README
+	@$(BIN)/python scripts/pictures.py
 
 bench: $(VENV)/.test web chromium ## the speed and size bars, beside BertViz
 	@$(BIN)/python -m benchmarks
