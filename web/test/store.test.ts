@@ -136,5 +136,5 @@ it("finds and tells the strongest partners", () => {
   const weights = unpack(Uint8Array.of(254, 0, 127, 180), { shape: [1, 2, 2], encoding: "sqrt8", codec: "gzip", spread: 0 });
   const partners = strongest(weights, [0], { side: "query", index: 1 }, { start: 0, stop: 2 }, 5);
   expect(partners.map((partner) => partner.index)).toEqual([1, 0]);
-  expect(sentence({ side: "query", index: 1 }, side, side, partners)).toBe("query 'b': 0.5022 to 'b', 0.2500 to 'a'");
+  expect(sentence({ side: "query", index: 1 }, side, side, partners)).toBe("query 'b': 0.502 to 'b', 0.250 to 'a'");
 });

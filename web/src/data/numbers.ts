@@ -2,13 +2,14 @@
 // the lowest and highest value that the true number may have.
 import { boundsAt, type Bounds, type Weights } from "./decode";
 
-/** The most decimals (4 to 2) on which both bounds agree; else a range such as `0.71–0.72`. */
-export function formatBounds(bounds: Bounds): string {
+/** The most decimals (`most` to 2) on which both bounds agree; else a range such as `0.71–0.72`. */
+export function formatBounds(bounds: Bounds, most = 4): string {
   if (bounds === null) return "missing";
   const [low, high] = bounds;
   if (high === 0) return "0";
-  if (high < 0.0001 && low.toFixed(4) !== high.toFixed(4)) return "<0.0001";
-  for (let decimals = 4; decimals >= 2; decimals--) {
+  const least = (10 ** -most).toFixed(most);
+  if (high < Number(least) && low.toFixed(most) !== high.toFixed(most)) return `<${least}`;
+  for (let decimals = most; decimals >= 2; decimals--) {
     const text = low.toFixed(decimals);
     if (text !== high.toFixed(decimals)) continue;
     return Number(text) === 0 ? `<${(10 ** -decimals).toFixed(decimals)}` : text;

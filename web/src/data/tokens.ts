@@ -62,7 +62,7 @@ export function sentence(token: PinnedSpec, own: SideSpec, other: SideSpec, part
   const link = token.side === "query" ? "to" : "from";
   const named = partners
     .slice(0, 3)
-    .map(({ index, mean }) => `${formatBounds(mean)} ${link} '${shownText(other.text[index]!)}'`);
+    .map(({ index, mean }) => `${formatBounds(mean, 3)} ${link} '${shownText(other.text[index]!)}'`);
   const rest = named.length ? named.join(", ") : `no weight above 0.005 ${link} the tokens shown`;
   return `${token.side} '${shownText(own.text[token.index]!)}': ${rest}`;
 }

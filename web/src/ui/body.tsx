@@ -50,7 +50,7 @@ export function Body(props: BodyProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const view = useView(scroll);
   const [stops, setStops] = useState<Stops>({ query: 0, key: 0 });
-  const { at, pinned, spoken, setHover, setFocus } = useToken(props);
+  const { at, pinned, told, spoken, setHover, setFocus } = useToken(props);
   const layout = useLayout(sides, shown, view.width, compact);
   const places = useMemo(() => heads.map((head) => head.place), [heads]);
   const partners = usePartners(props, at.token, places);
@@ -68,7 +68,7 @@ export function Body(props: BodyProps) {
           <SideColumn side="key" body={props} {...columns} />
         </div>
       </div>
-      <Said body={props} at={at} partners={partners} spoken={spoken} place={{ ...view, row }} layout={layout} />
+      <Said body={props} at={at} partners={partners} told={told} spoken={spoken} place={{ ...view, row }} layout={layout} />
     </div>
   );
 }
@@ -79,7 +79,8 @@ function useToken({ pinned, shown }: BodyProps) {
   const [focus, setFocus] = useState<PinnedSpec | null>(null);
   const held = visible(pinned.value, shown);
   const at = pointed(visible(hover, shown) ?? visible(focus, shown), held);
-  return { at, pinned: held, spoken: Boolean(focus ?? held), setHover, setFocus };
+  const told = Boolean(visible(hover, shown) ?? visible(focus, shown));
+  return { at, pinned: held, told, spoken: Boolean(focus ?? held), setHover, setFocus };
 }
 
 function usePartners({ weights, shown }: BodyProps, token: PinnedSpec | null, places: number[]): Partner[] {
@@ -133,19 +134,21 @@ interface SaidProps {
   body: BodyProps;
   at: Pointed;
   partners: Partner[];
+  /** The pointer or the focus is on it: a token that is only pinned needs no tooltip. */
+  told: boolean;
   spoken: boolean;
   place: Place;
   layout: Layout;
 }
 
 /** The tooltip for the eye, and a sentence for screen readers on focus and pin. */
-function Said({ body, at: { token, partner }, partners, spoken, place, layout }: SaidProps) {
+function Said({ body, at: { token, partner }, partners, told, spoken, place, layout }: SaidProps) {
   const { weights, sides, shown, heads, sinks } = body;
   const live = token && weights && spoken ? sentence(token, sides[token.side], sides[otherSide(token.side)], partners) : "";
   const where = token && partner !== null ? { side: otherSide(token.side), index: partner } : token;
   return (
     <>
-      {token && where && weights && (
+      {told && token && where && weights && (
         <Tooltip
           token={token} partner={partner} sides={sides} shown={shown} weights={weights} heads={heads} sinks={sinks}
           strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}

@@ -59,7 +59,7 @@ function Token(props: ColumnProps & { index: number }) {
       style={{ top: `${(index - shown.start) * row}px`, height: `${row}px` }}
     >
       <span class="text">{shownText(text)}</span>
-      {number && <span class="number" data-value={formatBounds(number.mean)}>{formatBounds(number.mean)}</span>}
+      {number && <span class="number">{formatBounds(number.mean, 3)}</span>}
     </div>
   );
 }
