@@ -264,3 +264,14 @@ def test_no_path_of_the_users_machine_reaches_a_page(name: str, shown: str) -> N
     model = build("bert")
     model.config._name_or_path = name
     assert capture(model, inputs=text(), index=0).provenance.model == shown
+
+
+@pytest.mark.parametrize(("installed", "said"), [("4.48.3", True), ("5.23.0", False)])
+def test_an_old_transformers_is_named_where_a_newer_one_helps(
+    installed: str, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = importlib.import_module("attnscope.capture.forward")
+    monkeypatch.setattr(forward, "version", lambda _: installed)
+    with pytest.raises(CaptureError) as caught:
+        capture(build("bloom"), inputs=text(), index=0)
+    assert ("pip install -U transformers" in str(caught.value)) == said

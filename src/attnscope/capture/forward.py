@@ -13,6 +13,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -181,7 +183,18 @@ def _nothing_recorded(recording: Recording, missed: Sequence[str]) -> str:
         )
     return (
         f"{who} computes attention in code of its own ({type(recording.ran[missed[0]]).__name__}), "
-        f"which attnscope does not record yet. {ELSEWISE}"
+        f"which attnscope does not record yet. {_newer()}{ELSEWISE}"
+    )
+
+
+def _newer() -> str:
+    """On Transformers 4, where most models have attention code of their own: what to try first."""
+    installed = version("transformers") if find_spec("transformers") else "5"
+    if int(installed.partition(".")[0]) >= 5:
+        return ""
+    return (
+        f"Transformers {installed} is installed; from 5.0 on, most models share the attention "
+        "functions that are recorded: pip install -U transformers. "
     )
 
 
