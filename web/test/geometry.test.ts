@@ -5,7 +5,7 @@ import { laneOf, riseAt, rowUnder, seenFrom, shareOf, type Frame } from "../src/
 import { nextToken } from "../src/ui/keys";
 import { layoutOf, rowsToShow } from "../src/ui/layout";
 import { nextCell } from "../src/ui/grid";
-import { gridSize } from "../src/views/geometry";
+import { gridSize, roomOf } from "../src/views/geometry";
 
 const whole = (query: number, key: number) => ({ query: { start: 0, stop: query }, key: { start: 0, stop: key } });
 
@@ -110,4 +110,11 @@ it("arrow keys walk the tokens", () => {
   expect(nextToken("ArrowRight", { side: "query", index: 4 }, shown, stops)).toEqual({ side: "key", index: 2 });
   expect(nextToken("ArrowLeft", { side: "query", index: 4 }, shown, stops)).toBeNull();
   expect(nextToken("End", { side: "key", index: 0 }, shown, stops)).toEqual({ side: "key", index: 8 });
+});
+
+it("puts the panel beside the grid only where all heads still fit", () => {
+  expect(roomOf(1400, 12)).toEqual({ room: 904, beside: true });
+  expect(roomOf(1400, 32)).toEqual({ room: 1400, beside: false });
+  expect(roomOf(2000, 32).beside).toBe(true);
+  expect(roomOf(900, 4).beside).toBe(false);
 });

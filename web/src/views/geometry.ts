@@ -9,16 +9,24 @@ export interface GridSize {
 }
 
 const AXIS = 44;
+const LEAST_CELL = 26;
+const BETWEEN = 20;
 
 export function gridSize(width: number, heads: number): GridSize {
-  const gap = heads > 20 ? 3 : heads > 8 ? 4 : 6;
+  const gap = gapOf(heads);
   const cell = Math.floor((width - AXIS - (heads - 1) * gap) / heads);
-  return { cell: Math.max(26, Math.min(cell, 150)), gap, axis: AXIS };
+  return { cell: Math.max(LEAST_CELL, Math.min(cell, 150)), gap, axis: AXIS };
 }
 
-/** Where a detail panel goes: beside the grid where that leaves it room, else under the row. */
-export function panelBeside(width: number): boolean {
-  return width >= 1060;
+function gapOf(heads: number): number {
+  return heads > 20 ? 3 : heads > 8 ? 4 : 6;
+}
+
+/** Room for the grid; `beside`: a detail panel goes beside it where all heads still fit, else under the row. */
+export function roomOf(width: number, heads: number): { room: number; beside: boolean } {
+  const room = width - panelWidth(width) - BETWEEN;
+  const beside = width >= 1060 && room >= AXIS + heads * (LEAST_CELL + gapOf(heads));
+  return { room: beside ? room : width, beside };
 }
 
 export function panelWidth(width: number): number {

@@ -13,7 +13,7 @@ import { messageOf, Problem } from "../ui/note";
 import { Detail } from "./detail";
 import type { View, ViewProps } from "./frame";
 import { useNow } from "./load";
-import { gridSize, panelBeside, panelWidth, type GridSize } from "./geometry";
+import { gridSize, panelWidth, roomOf, type GridSize } from "./geometry";
 import { paintGrid, styleOf } from "./paint";
 
 export const modelView: View = (el, spec, source, store, around) => {
@@ -106,8 +106,7 @@ function useOpen(store: Store, root: { current: HTMLElement | null }) {
 
 function useSizes(store: Store, width: number) {
   const most = Math.max(...store.stream.value.layers.map((l) => l.heads.length));
-  const beside = panelBeside(width);
-  const room = width - (beside ? panelWidth(width) + 20 : 0);
+  const { room, beside } = roomOf(width, most);
   const size = useMemo(() => gridSize(room, most), [room, most]);
   return { beside, room, size, most };
 }
@@ -185,7 +184,9 @@ function panelStyle(
   if (beside) return { width: `${panelWidth(width)}px` };
   const place = layers.find((l) => l.layer === open.layer)!.heads.indexOf(open.head);
   const middle = size.axis + place * (size.cell + size.gap) + size.cell / 2;
-  return { width: `${Math.min(width, 720)}px`, "--caret": `${middle - 6}px` };
+  const panel = Math.min(width, 720);
+  const left = Math.round(Math.min(Math.max(middle - panel / 2, 0), width - panel));
+  return { width: `${panel}px`, marginLeft: `${left}px`, "--caret": `${middle - left - 6}px` };
 }
 
 function Axes({ size, heads }: { size: GridSize; heads: number }) {
