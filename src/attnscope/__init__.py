@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attnscope.arrays import from_attention
+    from attnscope.bertviz.install import install_as_bertviz
     from attnscope.capture.forward import capture
     from attnscope.errors import (
         AttnscopeError,
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 __version__ = _version("attnscope")
 
 _HOMES = {
-    "capture": "capture.forward",
+    "capture": "capture",
     "from_attention": "arrays",
+    "install_as_bertviz": "bertviz.install",
     "Trace": "trace",
     "Stream": "trace",
     "Provenance": "trace",
@@ -68,6 +70,7 @@ __all__ = [
     "View",
     "capture",
     "from_attention",
+    "install_as_bertviz",
 ]
 
 

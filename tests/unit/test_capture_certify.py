@@ -62,8 +62,31 @@ def test_an_output_that_is_not_a_number_is_an_error() -> None:
     model = build("bert")
     with torch.no_grad():
         model.encoder.layer[1].attention.self.value.bias[0] = torch.nan
-    with pytest.raises(CaptureError, match=r"layer 1 .* The error is not a number"):
+    with pytest.raises(CaptureError) as caught:
         capture(model, inputs=text(), index=0)
+    assert str(caught.value) == (
+        "the model computes NaN (not a number) in layer 1 (encoder.layer.1.attention.self), in "
+        "float32: there are no weights to show. In half precision, large numbers overflow: try "
+        "model.float(). Otherwise look into the inputs, and into the weights: "
+        "[name for name, weight in model.named_parameters() if not weight.isfinite().all()]."
+    )
+
+
+def test_queries_and_outputs_that_are_infinite() -> None:
+    model = build("bert")
+    with torch.no_grad():
+        model.encoder.layer[0].attention.self.value.bias[0] = torch.inf
+    with pytest.raises(CaptureError, match=r"computes (infinite numbers|NaN \(.*\)) in layer 0"):
+        capture(model, inputs=text(), index=0)
+
+
+@pytest.mark.parametrize("name", ["bert", "t5", "gemma2", "llama"])
+def test_automatic_mixed_precision(name: str) -> None:
+    model, inputs = build(name), FAMILIES[name].inputs()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        trace = capture(model, inputs=inputs, index=1)
+    assert trace.provenance.dtype == "bfloat16"
+    assert trace.check().calls == sum(len(stream.layers) for stream in trace.streams.values())
 
 
 @pytest.mark.parametrize("implementation", ["sdpa", "eager"])

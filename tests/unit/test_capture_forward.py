@@ -183,14 +183,33 @@ def test_record_hears_every_call_inside() -> None:
     assert [call.layer.shape for call in recording.calls[::2]] == [(4, 4, 4), (4, 1, 5), (4, 1, 6)]
 
 
-def test_a_compiled_model() -> None:
-    model = build("bert")
-    compiled = torch.compile(model, backend="eager")
-    trace, plain = (capture(m, inputs=text(), index=0) for m in (compiled, model))
-    np.testing.assert_allclose(trace.weights(1), plain.weights(1), atol=1e-6)
-    layer = trace.stream().layers[1]
-    assert isinstance(layer, QKLayer)
-    assert layer.name == "encoder.layer.1.attention.self"
+def test_without_torch_it_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["torch"] = None
+import attnscope
+from attnscope import capture
+assert attnscope.capture is capture
+try:
+    attnscope.capture(None, None, "a text")
+except attnscope.MissingDependencyError as error:
+    assert "torch is not installed: pip install 'attnscope[hf]'" in str(error), error
+else:
+    raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_with_torch_it_is_the_function() -> None:
+    code = """
+import attnscope, inspect
+from attnscope import capture
+assert attnscope.capture is capture and inspect.isfunction(capture)
+import attnscope.capture as again
+from attnscope.capture.forward import capture as function
+assert again is capture is function
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def stack(path: str, *, cross: bool = False) -> Stack:
@@ -256,7 +275,7 @@ def test_known_heads_of_minilm(minilm: tuple[Any, Any]) -> None:
     [
         ("", "BertModel"),
         ("org/model", "org/model"),
-        ("/home/someone/secret/my-model", "my-model"),
+        ("/data/secret/my-model", "my-model"),
         (str(Path(__file__).parent), "unit"),
     ],
 )

@@ -62,15 +62,42 @@ def test_the_stand_in_answers_like_the_interface() -> None:
         assert stand_in["sdpa"].__wrapped__ is real["sdpa"]
 
 
-def test_nested_captures_of_one_model_both_record() -> None:
+def test_the_innermost_of_nested_captures_hears() -> None:
     model = build("bert")
     with record(model) as outer:
         run(model)
         with record(model) as inner:
             run(model)
         run(model)
-    assert (len(inner.calls), len(outer.calls)) == (2, 6)
+    assert (len(inner.calls), len(outer.calls)) == (2, 4)
     assert hooks(model) == 0
+
+
+def test_a_capture_of_the_same_model_inside_its_forward_pass() -> None:
+    model, inside = build("bert"), []
+
+    def nested(*_: Any) -> None:
+        if not inside:
+            inside.append(None)
+            inside.append(capture(model, inputs=torch.full((1, 5), 7)))
+
+    hook = model.encoder.layer[0].register_forward_hook(nested)
+    outer = capture(model, inputs=text(), index=0)
+    hook.remove()
+    alone = capture(model, inputs=text(), index=0)
+    assert list(outer.streams) == ["self"]
+    assert outer.stream().numbers == inside[1].stream().numbers == (0, 1)
+    for layer in (0, 1):
+        assert np.array_equal(outer.weights(layer), alone.weights(layer))
+    assert inside[1].weights(1).shape == (4, 5, 5)
+
+
+def test_a_part_of_the_model_that_is_captured_inside() -> None:
+    model = build("bert")
+    with record(model) as outer, record(model.encoder.layer[1]) as inner:
+        run(model)
+    assert (len(inner.calls), len(outer.calls)) == (1, 1)
+    assert list(outer.ran) == ["encoder.layer.0.attention", "encoder.layer.0.attention.self"]
 
 
 def test_captures_that_end_out_of_order() -> None:
@@ -81,7 +108,7 @@ def test_captures_that_end_out_of_order() -> None:
         run(model)
     run(model)
     second.__exit__(None, None, None)
-    assert (len(a.calls), len(b.calls)) == (2, 4)
+    assert (len(a.calls), len(b.calls)) == (0, 4)
 
 
 def test_another_model_is_not_recorded() -> None:

@@ -11,7 +11,8 @@ How a forward pass is recorded, file by file:
     masks      reads and recognises masks
     certify    holds weights x values against the function's own output
     streams    tells encoder, decoder and cross apart and numbers the layers
-    inputs     makes model inputs and Tokens from texts; limits: the longest text a model takes
+    inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
+    running    unwraps the model, and says of its own errors that they are its own
     forward    `record` (any call) and `capture` (one forward pass to a Trace)
 """
 
@@ -33,6 +34,11 @@ class _CallablePackage(ModuleType):
     def __call__(self, model: Any, *args: Any, **kwargs: Any) -> Trace:
         trace: Trace = _function()(model, *args, **kwargs)
         return trace
+
+    @property
+    def capture(self) -> Any:
+        """What `attnscope.capture` is: the function, or this package where torch is missing."""
+        return self if find_spec("torch") is None else _function()
 
     @property
     def __signature__(self) -> inspect.Signature:

@@ -28,7 +28,7 @@ def trace_of(
     recording: Recording,
     certificate: Certificate,
     prepared: Prepared,
-    segments: Sequence[Any] = (),
+    segments: Any = None,
 ) -> Trace:
     """The Trace of a recorded and verified forward pass.
 
@@ -42,7 +42,7 @@ def trace_of(
         calls = [call for call in recording.calls if call.stack == stack]
         if calls:
             streams.append(_stream(name, stack, calls, recording, prepared, notes))
-    if len(segments):
+    if segments is not None:
         streams = [_with_segments(stream, segments) for stream in streams]
     return Trace(streams, _provenance(recording, certificate, notes))
 
@@ -82,12 +82,14 @@ def _stream(
     )
     witnesses = tuple(call.witness and call.witness.trim(queries, keys) for call in calls)
     config, pixels = getattr(recording.model, "config", None), prepared.inputs.get("pixel_values")
+    query = query_side.fit(queries, patch_tokens(config, pixels, len(queries)))
+    one_side = query_side is key_side and np.array_equal(queries, keys)
     return Stream(
         name=name,
         numbers=tuple(call.number for call in calls),
         layers=layers,
-        query=query_side.fit(queries, patch_tokens(config, pixels, len(queries))),
-        key=key_side.fit(keys, patch_tokens(config, pixels, len(keys))),
+        query=query,
+        key=query if one_side else key_side.fit(keys, patch_tokens(config, pixels, len(keys))),
         witnesses=witnesses,
     )
 
@@ -99,20 +101,25 @@ def _taken(array: np.ndarray, kept: TokenMask) -> np.ndarray:
 def _sides(name: str, prepared: Prepared) -> tuple[Side, Side]:
     """Query side and key side of a stream."""
     if name.startswith(IMAGE_STREAM):
-        return Side("tokens"), Side("tokens")
+        pixels = Side("tokens")
+        return pixels, pixels
     if name.startswith("decoder"):
-        return prepared.target, prepared.target
+        return prepared.target.queries, prepared.target
     if name.startswith("cross"):
-        return prepared.target, prepared.source
-    return prepared.source, prepared.source
+        return prepared.target.queries, prepared.source
+    return prepared.source.queries, prepared.source
 
 
-def _with_segments(stream: Stream, segments: Sequence[Any]) -> Stream:
+def _with_segments(stream: Stream, segments: Any) -> Stream:
     """The caller's segments are those of the source's tokens, as they are shown."""
     if stream.name.startswith(("decoder", *IMAGE_STREAM)):
         return stream
     key: Tokens = stream.key.with_segments(segments)
-    return replace(stream, key=key, query=stream.query if stream.name == "cross" else key)
+    if stream.name == "cross":
+        return replace(stream, key=key)
+    n_past = len(key) - len(stream.query)
+    query = key.take(np.arange(len(key)) >= n_past) if n_past else key
+    return replace(stream, key=key, query=query)
 
 
 def _provenance(recording: Recording, certificate: Certificate, notes: Sequence[str]) -> Provenance:

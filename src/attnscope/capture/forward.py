@@ -10,9 +10,8 @@ off inside the wrapped functions, that adds to the same `Recording.calls`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -22,10 +21,11 @@ from torch import nn
 from tqdm import tqdm
 
 from attnscope.capture.assemble import trace_of
-from attnscope.capture.inputs import Prepared, prepare
+from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
 from attnscope.capture.recorder import ELSEWISE, Recording, attention_modules
-from attnscope.errors import AttnscopeWarning, CaptureError, InputError
+from attnscope.capture.running import bare, explained, uncompiled, warn
+from attnscope.errors import CaptureError, InputError
 from attnscope.trace import Trace, index_of
 
 LONG_WORK = 2e11
@@ -43,11 +43,8 @@ def record(model: nn.Module, **options: Any) -> Iterator[Recording]:
     Yields:
         A `Recording`; `recording.verify()` afterwards raises what went wrong and certifies.
     """
-    recording = Recording(model, **options)
-    with ExitStack() as stack:
-        if any(hasattr(module, "_orig_mod") for module in model.modules()):
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(recording.running())
+    recording = Recording(bare(model), **options)
+    with uncompiled(recording.model), recording.running():
         yield recording
 
 
@@ -64,7 +61,7 @@ def capture(
     index: Any = None,
     layers: Any = None,
     heads: Any = None,
-    segments: Sequence[Any] | None = None,
+    segments: Any = None,
     progress: bool | None = None,
 ) -> Trace:
     """Run a model once and record its attention as a `Trace`.
@@ -79,7 +76,8 @@ def capture(
         text_pair: a second text in the same input.
         target: what the decoder of an encoder-decoder is to write.
         inputs: prepared model inputs (`tokenizer(text, return_tensors="pt")`) instead of a text.
-        tokens: names of the tokens, with or without padding.
+        tokens: names of the tokens, with or without padding; those that `past_key_values` holds
+            come first.
         target_tokens: names of the decoder's tokens.
         index: the batch item to record, needed when there are several. Its padding is dropped.
         layers: numbers of the layers to keep; None keeps all.
@@ -95,24 +93,31 @@ def capture(
         InputError: when what was given does not fit together or does not fit the model.
         CaptureError: when this model's attention is not recorded yet, or what was recorded does
             not explain what the model computed.
+        Exception: what the model itself raises, with a note of what it was called with.
 
     Warns:
         AttnscopeWarning: for a model in training mode, and for attention that was not recorded.
     """
     _check_model(model)
+    model = bare(model)
     layers, heads = _numbers("layer", layers), _numbers("head", heads)
     prepared = prepare(
         model, tokenizer, text, text_pair, target, inputs, tokens, target_tokens, index
     )
     check_length(model, prepared.inputs)
+    segments = check_segments(prepared.source, segments)
     with _progress(model, prepared, progress) as bar:
         options = {"index": prepared.index, "batch": prepared.batch, "tick": bar.update}
-        with record(model, layers=layers, heads=heads, **options) as recording, torch.no_grad():
+        with (
+            record(model, layers=layers, heads=heads, **options) as recording,
+            torch.no_grad(),
+            explained(model, prepared.inputs),
+        ):
             model(**prepared.inputs)
     certificate = recording.verify()
     _check_coverage(recording)
     _warn_of_training(recording)
-    return trace_of(recording, certificate, prepared, segments or ())
+    return trace_of(recording, certificate, prepared, segments)
 
 
 def _check_model(model: Any) -> None:
@@ -158,12 +163,10 @@ def _check_coverage(recording: Recording) -> None:
         raise CaptureError(_nothing_recorded(recording, missed))
     if missed:
         kinds = {type(recording.ran[name]).__name__ for name in missed}
-        warnings.warn(
+        warn(
             f"{len(missed)} attention modules ran and were not recorded: {', '.join(missed[:3])}"
             f"{', ...' if len(missed) > 3 else ''} ({', '.join(sorted(kinds))}). The trace has the "
-            "others.",
-            AttnscopeWarning,
-            stacklevel=4,
+            "others."
         )
 
 
@@ -200,10 +203,8 @@ def _newer() -> str:
 
 def _warn_of_training(recording: Recording) -> None:
     if recording.model.training or any(call.witness is None for call in recording.calls):
-        warnings.warn(
+        warn(
             "the model is in training mode: with dropout, each forward pass is a different one. "
             "The weights are those before dropout, and calls with dropout are not certified. For "
-            "the trained model as it is used, call model.eval() first.",
-            AttnscopeWarning,
-            stacklevel=4,
+            "the trained model as it is used, call model.eval() first."
         )

@@ -1,14 +1,14 @@
-"""Model inputs and Tokens, from texts or from inputs that the caller has prepared.
+"""Model inputs and Tokens, from texts (`texts`) or from inputs that the caller has prepared.
 
-Everything the caller can get wrong is found here, before the model runs, and said in one sentence
-with the next step. What can only be known afterwards (how many patches an image model makes) is
-left to `Side.fit`.
+What the caller can get wrong is found here and in `checks`, before the model runs, and said in one
+sentence with the next step. What can only be known afterwards (how many patches an image model
+makes) is left to `Side.fit`.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +17,19 @@ import torch
 from torch import nn
 
 from attnscope._types import TokenMask
+from attnscope.capture.checks import (
+    MAIN_INPUTS,
+    check_decoder,
+    check_ids,
+    check_mask,
+    checked,
+    has_decoder,
+    past_length,
+)
+from attnscope.capture.texts import encoded, named_by
 from attnscope.errors import InputError
 from attnscope.tokens import Tokens, tokens_from_tokenizer
 from attnscope.trace import index_of
-
-DECODER_INPUTS = ("decoder_input_ids", "decoder_inputs_embeds", "labels")
-MAIN_INPUTS = ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +41,29 @@ class Side:
         tokens: named by the tokenizer or the caller, or None: positions.
         given: the tokens are the caller's, so that they have to fit.
         kept: False for padding, or None where nothing is known to be.
+        past: tokens in front that a key/value cache holds: keys, and no queries any more.
     """
 
     argument: str
     tokens: Tokens | None = None
     given: bool = False
     kept: TokenMask | None = None
+    past: int = 0
+
+    @property
+    def queries(self) -> Side:
+        """The same without what a key/value cache holds."""
+        if not self.past:
+            return self
+        kept, tokens, cut = self.kept, self.tokens, self.past
+        if kept is not None and tokens is not None and len(tokens) < len(kept):
+            cut = int(kept[: self.past].sum())
+        return replace(
+            self,
+            tokens=tokens and tokens.take(np.arange(len(tokens)) >= cut),
+            kept=None if kept is None else kept[self.past :],
+            past=0,
+        )
 
     def kept_of(self, n: int) -> TokenMask:
         """Which of n positions are not padding."""
@@ -59,9 +83,10 @@ class Side:
             return self.tokens
         if self.given and self.tokens is not None:
             without = f" ({n_kept} without padding)" if n_kept < n else ""
+            past = f" ({self.past} of them in past_key_values)" if self.past else ""
             raise InputError(
                 f"{self.argument}= has {len(self.tokens)} names, the model works on {n} "
-                f"tokens{without}: give one name a token, special tokens included."
+                f"tokens{past}{without}: give one name a token, special tokens included."
             )
         return (fallback or Tokens.plain(range(n))).take(kept)
 
@@ -94,17 +119,13 @@ def prepare(
         InputError: when what the caller gave does not fit together or does not fit the model.
     """
     encoding = _encode(model, tokenizer, text, text_pair, target, inputs)
+    check_ids(model, encoding)
     batch, item = _batch_and_item(encoding, index)
-    source = _side("tokens", "input_ids", "attention_mask", encoding, item, tokenizer, tokens)
-    aim = _side(
-        "target_tokens",
-        "decoder_input_ids",
-        "decoder_attention_mask",
-        encoding,
-        item,
-        tokenizer,
-        target_tokens,
-    )
+    _check_masks(encoding, batch)
+    past = past_length(encoding)
+    pasts = (0, past) if has_decoder(model) else (past, 0)
+    source = _side("tokens", "", encoding, item, tokenizer, tokens, pasts[0])
+    aim = _side("target_tokens", "decoder_", encoding, item, tokenizer, target_tokens, pasts[1])
     return Prepared(_moved(model, encoding), item, batch, source, aim)
 
 
@@ -124,118 +145,15 @@ def _encode(
     if inputs is not None:
         if any(given is not None for given in (text, text_pair, target)):
             raise InputError("give either a text (with text_pair, target) or inputs=, not both.")
-        inputs = _checked(model, inputs)
-        _check_decoder(model, None, inputs)
+        inputs = checked(model, inputs)
+        check_decoder(model, None, inputs)
         return inputs
     if text is None:
         raise InputError(
             "nothing to run the model on: give a text, capture(model, tokenizer, text), or "
             "prepared inputs, capture(model, inputs=tokenizer(text, return_tensors='pt'))."
         )
-    if tokenizer is None or isinstance(tokenizer, str):
-        what = "no tokenizer" if tokenizer is None else f"the text {tokenizer[:40]!r} as tokenizer"
-        raise InputError(
-            f"a text was given with {what}: capture(model, tokenizer, text), where tokenizer is "
-            "AutoTokenizer.from_pretrained(name of the model)."
-        )
-    for name, given in (("text", text), ("text_pair", text_pair), ("target", target)):
-        _check_text(name, given)
-    _check_decoder(model, target, None)
-    return _tokenised(model, tokenizer, text, text_pair, target)
-
-
-def _check_text(name: str, given: Any) -> None:
-    texts = given if isinstance(given, list | tuple) else [given]
-    if given is None:
-        return
-    if not texts or not all(isinstance(item, str) for item in texts):
-        raise InputError(
-            f"{name} must be a string (or a list of strings with index=), got "
-            f"{type(given).__name__}. Prepared inputs go to inputs=."
-        )
-    if not all(item.strip() for item in texts):
-        raise InputError(f"{name} is empty: give at least one word.")
-
-
-def _tokenised(model: nn.Module, tokenizer: Any, text: Any, text_pair: Any, target: Any) -> Any:
-    many = isinstance(text, list | tuple)
-    options = {"return_tensors": "pt", "padding": many}
-    encoding = tokenizer(text, text_pair, **options)
-    if not encoding["input_ids"].numel():
-        raise InputError(f"the tokenizer made no tokens of text {text!r}: give a longer text.")
-    known = inspect.signature(model.forward).parameters
-    if "input_ids" in known:
-        for name in set(encoding) - set(known):
-            del encoding[name]
-    if target is not None:
-        labels = tokenizer(text_target=target, **options)
-        ids, kept = labels["input_ids"], labels["attention_mask"]
-        encoding["decoder_input_ids"] = _shifted(model, ids)
-        if many:
-            first = torch.ones_like(kept[:, :1])
-            encoding["decoder_attention_mask"] = torch.cat([first, kept[:, :-1]], dim=1)
-    return encoding
-
-
-def _shifted(model: Any, labels: torch.Tensor) -> torch.Tensor:
-    """What the decoder reads while it is taught to write `labels`: the same, one place later."""
-    if hasattr(model, "prepare_decoder_input_ids_from_labels"):
-        shifted: torch.Tensor = model.prepare_decoder_input_ids_from_labels(labels=labels)
-        return shifted
-    start = getattr(model.config, "decoder_start_token_id", None)
-    if start is None:
-        raise InputError(
-            "target= needs to know what the decoder starts with, and config."
-            "decoder_start_token_id is not set: pass inputs= with decoder_input_ids."
-        )
-    return torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
-
-
-def _checked(model: Any, inputs: Any) -> Any:
-    """Prepared inputs as a mapping of tensors."""
-    if isinstance(inputs, torch.Tensor):
-        inputs = {getattr(model, "main_input_name", "input_ids"): inputs}
-    if not isinstance(inputs, Mapping) or not len(inputs):
-        what = f"an empty {type(inputs).__name__}" if inputs == {} else type(inputs).__name__
-        raise InputError(
-            f"inputs= must be what the model is called with, a mapping such as "
-            f"tokenizer(text, return_tensors='pt'), got {what}."
-        )
-    for name in (*MAIN_INPUTS, *DECODER_INPUTS):
-        if isinstance(inputs.get(name), list | tuple):
-            raise InputError(
-                f"inputs['{name}'] is a {type(inputs[name]).__name__}, expected a tensor: call the "
-                "tokenizer with return_tensors='pt'."
-            )
-        if name.endswith("ids") and getattr(inputs.get(name), "ndim", 2) != 2:
-            raise InputError(
-                f"inputs['{name}'] has shape {tuple(inputs[name].shape)}, expected [batch, "
-                f"token]: for one text, add the batch axis with ids[None]."
-            )
-    arrays = {n: torch.as_tensor(v) for n, v in inputs.items() if isinstance(v, np.ndarray)}
-    if not arrays and isinstance(getattr(inputs, "encodings", None), list):
-        return inputs
-    return {**inputs, **arrays}
-
-
-def _check_decoder(model: nn.Module, target: Any, encoding: Mapping[str, Any] | None) -> None:
-    """An encoder-decoder needs something to decode; some models would quietly make it up."""
-    takes_target = "decoder_input_ids" in inspect.signature(model.forward).parameters
-    has_decoder = takes_target and getattr(
-        getattr(model, "config", None), "is_encoder_decoder", False
-    )
-    if target is not None and not has_decoder:
-        raise InputError(
-            f"target= was given, and {type(model).__name__} has no decoder that reads one. For two "
-            "texts in one input, use text_pair=."
-        )
-    given = encoding or {}
-    if has_decoder and target is None and all(given.get(n) is None for n in DECODER_INPUTS):
-        raise InputError(
-            f"{type(model).__name__} is an encoder-decoder and needs to know what the decoder "
-            "reads: give target=... (the translation, the summary), or inputs= with "
-            "decoder_input_ids. model.generate(**inputs) makes some."
-        )
+    return encoded(model, tokenizer, text, text_pair, target)
 
 
 def _batch_and_item(encoding: Mapping[str, Any], index: Any) -> tuple[int, int]:
@@ -253,34 +171,68 @@ def _batch_and_item(encoding: Mapping[str, Any], index: Any) -> tuple[int, int]:
     return batch, item
 
 
+def _check_masks(encoding: Mapping[str, Any], batch: int) -> None:
+    """Masks of tokens; those of sounds and images have lengths of their own."""
+    cached = encoding.get("past_key_values") is not None
+    for part in ("", "decoder_"):
+        ids, name = encoding.get(f"{part}input_ids"), f"{part}attention_mask"
+        if ids is not None:
+            check_mask(name, encoding.get(name), batch, None if cached else ids.shape[1])
+
+
 def _side(
     argument: str,
-    ids_name: str,
-    mask_name: str,
+    part: str,
     encoding: Any,
     item: int,
     tokenizer: Any,
     given: Any,
+    past: int,
 ) -> Side:
-    ids, mask = encoding.get(ids_name), encoding.get(mask_name)
+    """One side's tokens; `part` is what the names of its inputs start with."""
+    ids, mask = encoding.get(f"{part}input_ids"), encoding.get(f"{part}attention_mask")
     kept = None
     if getattr(mask, "ndim", 0) == 2:
         kept = (mask[item] != 0).cpu().numpy()
         if not kept.any():
-            raise InputError(f"{mask_name} hides every token of item {item}: nothing is left.")
-    side = Side(argument, kept=kept)
+            raise InputError(
+                f"{part}attention_mask hides every token of item {item}: nothing is left."
+            )
+    side = Side(argument, kept=kept, past=past)
     if given is not None:
         side = replace(side, tokens=_names(argument, given), given=True)
         if ids is not None:
-            side.fit(side.kept_of(ids.shape[1]))
-    elif ids is not None and tokenizer is not None:
-        if not hasattr(tokenizer, "convert_ids_to_tokens"):
-            tokenizer = tokenizer.tokenizer  # a processor, which holds one
-        source = encoding if ids_name == "input_ids" else {"input_ids": ids}
-        side = replace(side, tokens=tokens_from_tokenizer(tokenizer, source, item))
-    elif ids is not None:
-        side = replace(side, tokens=Tokens.plain(ids[item].tolist()))
-    return side
+            side.fit(side.kept_of(past + ids.shape[1]))
+        return side
+    if ids is None:
+        return side
+    tokens = Tokens.plain(ids[item].tolist())
+    if tokenizer is not None:
+        source = {"input_ids": ids} if part else encoding
+        tokens = tokens_from_tokenizer(named_by(tokenizer), source, item)
+    return replace(side, tokens=_behind(past, tokens) if past else tokens)
+
+
+def _behind(n_past: int, tokens: Tokens) -> Tokens:
+    """The tokens, and in front of them `#0`, `#1`, ...: a cache has no ids."""
+    past = Tokens.plain(f"#{number}" for number in range(n_past))
+    special = np.concatenate([past.special, tokens.special])
+    return Tokens(past.text + tokens.text, past.raw + tokens.raw, special)
+
+
+def check_segments(side: Side, given: Any) -> Any:
+    """The caller's segments, or None; checked here where the number of tokens is known by now.
+
+    Padding is dropped from what is shown, unless the model turns out to attend to it.
+    """
+    if given is None or (hasattr(given, "__len__") and not len(given)):
+        return None
+    if side.tokens is not None:
+        with suppress(InputError):
+            side.tokens.with_segments(given)
+            return given
+        side.fit(side.kept_of(len(side.tokens))).with_segments(given)
+    return given
 
 
 def _names(argument: str, given: Any) -> Tokens:

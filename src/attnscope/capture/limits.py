@@ -13,20 +13,24 @@ from typing import Any
 
 from torch import nn
 
+from attnscope.capture.checks import past_length
 from attnscope.errors import InputError
 
+NAMES = ("input_ids", "inputs_embeds")
 TABLE = re.compile(r"(^|\.)(wpe|embed_positions|positions?_embed\w*|pos_embed\w*)$")
 OTHER_INPUT = re.compile(r"vision|visual|image|audio|patch")
 
 
 def check_length(model: nn.Module, inputs: Mapping[str, Any]) -> None:
-    """Raise InputError where `input_ids` or `decoder_input_ids` do not fit the model."""
-    both = "decoder_input_ids" in inputs
-    for name in ("input_ids", "decoder_input_ids"):
+    """Raise InputError where there are more tokens, cached ones included, than fit the model."""
+    both = any(inputs.get(f"decoder_{name}") is not None for name in NAMES)
+    past = past_length(inputs)
+    for name in (*NAMES, *(f"decoder_{name}" for name in NAMES)):
         if not hasattr(inputs.get(name), "shape"):
             continue
-        n_tokens = inputs[name].shape[-1]
-        longest = min(_limits(model, both, name == "decoder_input_ids"), default=n_tokens)
+        decoder = name.startswith("decoder")
+        n_tokens = inputs[name].shape[1] + (past if decoder == both else 0)
+        longest = min(_limits(model, both, decoder), default=n_tokens)
         if n_tokens > longest:
             raise InputError(_too_long(name, n_tokens, longest))
 
@@ -49,19 +53,21 @@ def _reserved(table: nn.Embedding) -> int:
 
 
 def _too_long(name: str, n_tokens: int, longest: int) -> str:
-    if name == "decoder_input_ids":
-        what = "target"
+    if name.endswith("inputs_embeds"):
+        what, how = f"inputs['{name}']", "Give fewer positions."
+    elif name == "decoder_input_ids":
+        what = "the target"
         how = (
             "Shorten it, or give inputs= with decoder_input_ids from tokenizer(text_target=target, "
             f"truncation=True, max_length={longest}, return_tensors='pt')."
         )
     else:
-        what = "text"
+        what = "the text"
         how = (
             "Truncate it: capture(model, tokenizer, inputs=tokenizer(text, truncation=True, "
             f"max_length={longest}, return_tensors='pt'))."
         )
     return (
-        f"the {what} has {n_tokens:,} tokens, the model takes at most {longest:,}: "
+        f"{what} has {n_tokens:,} tokens, the model takes at most {longest:,}: "
         f"{n_tokens - longest:,} too many. {how}"
     )

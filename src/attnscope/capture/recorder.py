@@ -8,7 +8,6 @@ raised by `verify()`, when the model is done and everything is as it was before.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,11 +20,11 @@ from torch import nn
 
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.masks import MaskReader
-from attnscope.capture.registry import listening
+from attnscope.capture.registry import listener_of, listening
 from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
-from attnscope.capture.tensors import probed, stored
+from attnscope.capture.tensors import as_multiplied, probed, stored
 from attnscope.errors import AttnscopeError, CaptureError, InputError
-from attnscope.scores import QKLayer, ScoreSpec
+from attnscope.scores import QKLayer, ScoreSpec, widen
 from attnscope.trace import Certificate, spans_of
 
 
@@ -80,12 +79,12 @@ class Recording:
         self._crossing: set[int] = set()
         self._masks = MaskReader(self.index)
 
+    def owns(self, module: Any) -> bool:
+        return id(module) in self._names
+
     def heard(self, implementation: str, given: Mapping[str, Any], output: Any) -> None:
-        """Keep one attention call, if it is this model's; never raises (see `problems`)."""
-        name = self._names.get(id(given.get("module")))
-        if name is None:
-            return
-        name = name.replace("_orig_mod.", "")
+        """Keep one attention call of this model's; never raises (see `problems`)."""
+        name = self._names[id(given["module"])].replace("_orig_mod.", "")
         self.heard_in.add(name)
         try:
             self._keep(name, implementation, given, output)
@@ -112,7 +111,7 @@ class Recording:
         self, name: str, implementation: str, given: Mapping[str, Any]
     ) -> tuple[QKLayer, list[int]]:
         """The layer, and the numbers of the key/value heads it keeps."""
-        query, key = given["query"], given["key"]
+        query, key = as_multiplied(given["query"]), as_multiplied(given["key"])
         heads = _chosen(self.heads, query.shape[1], name)
         groups, kv_head = np.unique(
             np.array(heads) // (query.shape[1] // key.shape[1]), return_inverse=True
@@ -125,6 +124,7 @@ class Recording:
             kv_head=kv_head,
             name=name,
             dtype=str(query.dtype).removeprefix("torch."),
+            kv_numbers=tuple(groups.tolist()),
         )
         return layer, groups.tolist()
 
@@ -182,9 +182,10 @@ class Recording:
         for call in self.calls:
             if call.witness is None:
                 continue
-            error, rows = call.witness.check_some(call.layer)
+            with np.errstate(invalid="ignore", over="ignore"):
+                error, rows = call.witness.check_some(call.layer)
             if not error <= tolerance(call.layer):
-                raise CaptureError(_unexplained(call, error))
+                raise CaptureError(_not_finite(call) or _unexplained(call, error))
             worst, n_rows, n_calls = max(worst, error), n_rows + rows, n_calls + 1
         return Certificate(worst, n_rows, n_calls, skipped=len(self.calls) - n_calls)
 
@@ -193,15 +194,15 @@ class Recording:
         """Listen while the block runs; afterwards everything is as it was before."""
         with ExitStack() as stack:
             for name, module in attention_modules(self.model).items():
-                hook = self._note_run(name, threading.get_ident())
+                hook = self._note_run(name)
                 handle = module.register_forward_pre_hook(hook, with_kwargs=True)
                 stack.callback(handle.remove)
             stack.enter_context(listening(self.model, self))
             yield
 
-    def _note_run(self, name: str, thread: int) -> Callable[..., None]:
+    def _note_run(self, name: str) -> Callable[..., None]:
         def note(module: nn.Module, _: Any, kwargs: Mapping[str, Any]) -> None:
-            if threading.get_ident() != thread:
+            if listener_of(module) is not self:  # another thread, or a capture inside this one
                 return
             self.ran[name] = module
             crossing = any(kwargs.get(other) is not None for other in CROSS_INPUTS)
@@ -224,6 +225,22 @@ def _unexplained(call: Call, error: float) -> str:
         f"explain the attention output of the model. The error is {what}, at most "
         f"{tolerance(call.layer):.0e} is rounding in {call.layer.dtype}. No weights are shown "
         f"rather than wrong ones. {ELSEWISE}"
+    )
+
+
+def _not_finite(call: Call) -> str:
+    """What to say where the model itself computed NaN or infinity; else nothing."""
+    arrays = [widen(call.layer.queries), widen(call.layer.keys)]
+    if call.witness is not None:
+        arrays += [call.witness.values, call.witness.output]
+    if all(np.isfinite(array).all() for array in arrays):
+        return ""
+    what = "NaN (not a number)" if any(np.isnan(a).any() for a in arrays) else "infinite numbers"
+    return (
+        f"the model computes {what} in layer {call.number} ({call.layer.name}), in "
+        f"{call.layer.dtype}: there are no weights to show. In half precision, large numbers "
+        "overflow: try model.float(). Otherwise look into the inputs, and into the weights: "
+        "[name for name, weight in model.named_parameters() if not weight.isfinite().all()]."
     )
 
 

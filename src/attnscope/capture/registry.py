@@ -7,7 +7,8 @@ arguments, once, hand its result on untouched, and tell the listeners of *this t
 
 Captures may nest and overlap between threads, and end in any order: the stand-ins do not belong to
 a capture. The first one puts them there, the last one to leave takes them away (a count of users
-for each global), and a listener is found when a call happens, not when a stand-in is made.
+for each global), and a listener is found when a call happens, not when a stand-in is made. Where
+captures of one model nest, the innermost one hears its calls: they are not part of the outer pass.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ Place = tuple[ModuleType, str]
 class Listener(Protocol):
     """Whoever wants to know of attention calls."""
 
+    def owns(self, module: Any) -> bool:
+        """Whether this is a module of the model listened to."""
+
     def heard(self, implementation: str, given: Mapping[str, Any], output: Any) -> None:
-        """One attention call that has just returned; must not raise."""
+        """One attention call of a module that it owns has just returned; must not raise."""
 
 
 class _Here(threading.local):
@@ -74,6 +78,11 @@ def listening(model: nn.Module, listener: Listener) -> Iterator[None]:
     finally:
         for place in taken:
             _leave(place)
+
+
+def listener_of(module: Any) -> Listener | None:
+    """Who on this thread hears of this module's calls: the innermost listener that owns it."""
+    return next((one for one in reversed(_here.listeners) if one.owns(module)), None)
 
 
 def attention_globals(model: nn.Module) -> list[Place]:
@@ -166,7 +175,7 @@ class _Interface:
 
 
 def _telling(function: AttentionFunction, implementation: str | None) -> AttentionFunction:
-    """The same attention function, which afterwards tells this thread's listeners."""
+    """The same attention function, which afterwards tells this thread's listener."""
     if hasattr(function, "_attnscope_tells"):
         return function
 
@@ -180,7 +189,8 @@ def _telling(function: AttentionFunction, implementation: str | None) -> Attenti
         finally:
             _here.inside = False
         given = _by_name(function, args) | kwargs
-        for listener in tuple(_here.listeners):
+        listener = listener_of(given.get("module"))
+        if listener is not None:
             listener.heard(implementation or "eager", given, output)
         return output
 

@@ -19,6 +19,14 @@ def item_of(tensor: torch.Tensor, index: int) -> torch.Tensor:
     return tensor.detach()[index if len(tensor) > 1 else 0].cpu()
 
 
+def as_multiplied(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in the precision in which it is multiplied: autocast's, where that is on."""
+    kind = tensor.device.type
+    if tensor.dtype in KEPT and torch.is_autocast_enabled(kind):
+        return tensor.to(torch.get_autocast_dtype(kind))
+    return tensor
+
+
 def stored(
     tensor: Shaped[torch.Tensor, "batch head token dim"], index: int, heads: Sequence[int]
 ) -> Shaped[np.ndarray, "kept token dim"]:
@@ -41,7 +49,8 @@ def probed(
 ) -> Float[np.ndarray, "head token probe"]:
     """Each vector reduced to its products with a few fixed random signs; see `certify`."""
     signs = _signs(tensor.shape[-1], tensor.device)
-    products: np.ndarray = (tensor.detach().float() @ signs).cpu().numpy()
+    with torch.autocast(tensor.device.type, enabled=False):
+        products: np.ndarray = (tensor.detach().float() @ signs).cpu().numpy()
     return products
 
 
