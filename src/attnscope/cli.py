@@ -1,4 +1,4 @@
-"""The command line: attnscope demo, view and doctor. Thin: the work is in library functions."""
+"""The command line: demo, view, heads, top, doctor. Thin: the work is in library functions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import os
 import time
 import warnings
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from attnscope.errors import AttnscopeError, AttnscopeWarning
 from attnscope.wire.spec import Theme, ViewName
+
+if TYPE_CHECKING:
+    from attnscope.measures import Table
+    from attnscope.trace import Trace
 
 
 class _Group(click.Group):
@@ -66,16 +71,35 @@ def demo_command(out: Path, open_: bool) -> None:
         webbrowser.open(pages[0].path.resolve().as_uri())
 
 
+def _of_a_text(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command that captures a text takes."""
+    for option in (
+        click.option("--target", help="What the decoder of an encoder-decoder is given."),
+        click.option("--pair", help="A second text: captured together, as sentence B."),
+        click.option("--model", required=True, help="A model's folder, or its name on the hub."),
+        click.argument("text"),
+    ):
+        command = option(command)
+    return command
+
+
+def _as_table(command: Callable[..., None]) -> Callable[..., None]:
+    """How a command that prints a table may be asked to print it."""
+    as_json = click.option("--json", "form", flag_value="json", help="Print JSON.")
+    as_csv = click.option("--csv", "form", flag_value="csv", help="Print comma-separated text.")
+    stream = click.option("--stream", help="encoder, decoder or cross, where there are several.")
+    return stream(as_json(as_csv(command)))
+
+
 @main.command("view")
-@click.argument("text")
-@click.option("--model", required=True, help="A model's folder, or its name on the hub.")
-@click.option("--pair", help="A second text: captured together, as sentence B.")
-@click.option("--target", help="What the decoder of an encoder-decoder is given.")
+@_of_a_text
 @click.option(
     "--view", "name", type=click.Choice(["head", "model"]), default="head", show_default=True
 )
 @click.option("--layers", callback=_numbers, metavar="0,5", help="Only these layers.")
-@click.option("--heads", callback=_numbers, metavar="0,3", help="Only these heads.")
+@click.option(
+    "--heads", callback=_numbers, metavar="0,3", help="Only these heads (head view: switched on)."
+)
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
 @click.option("-o", "--output", type=_FILE, required=True, help="The page to write, e.g. out.html.")
 def view_command(
@@ -90,6 +114,56 @@ def view_command(
     output: Path,
 ) -> None:
     """Capture TEXT with a model and write the view as one offline page."""
+    trace = _captured(model, text, pair, target)
+    draw = trace.head_view if name == "head" else trace.model_view
+    path = Path(draw(layers=layers, heads=heads, theme=theme).save(output))
+    click.echo(f"{path}  {_size(path.stat().st_size)}")
+
+
+@main.command("heads")
+@_of_a_text
+@_as_table
+@click.option("--sort", help="A column to sort by, largest first, e.g. previous_token.")
+def heads_command(
+    text: str,
+    model: str,
+    pair: str | None,
+    target: str | None,
+    stream: str | None,
+    form: str | None,
+    sort: str | None,
+) -> None:
+    """Measure every head on TEXT: entropy, distance, patterns."""
+    table = _captured(model, text, pair, target).heads(stream=stream)
+    _print_table(table.sort(sort) if sort else table, form)
+
+
+@main.command("top")
+@_of_a_text
+@_as_table
+@click.option("--query", required=True, help="The query: its text, or its position.")
+@click.option("--layer", type=int, help="One layer; without it, the mean over all.")
+@click.option("--head", type=int, help="One head; without it, the mean over all.")
+@click.option("-k", type=int, default=5, show_default=True, help="How many keys.")
+def top_command(
+    text: str,
+    model: str,
+    pair: str | None,
+    target: str | None,
+    stream: str | None,
+    form: str | None,
+    query: str,
+    layer: int | None,
+    head: int | None,
+    k: int,
+) -> None:
+    """Say which tokens of TEXT a query attends to most."""
+    trace = _captured(model, text, pair, target)
+    place = int(query) if query.isdecimal() else query
+    _print_table(trace.top(place, k, layer=layer, head=head, stream=stream), form)
+
+
+def _captured(model: str, text: str, pair: str | None, target: str | None) -> Trace:
     import attnscope
     from attnscope import pretrained
 
@@ -98,10 +172,16 @@ def view_command(
         places = "its cache" if pretrained.is_offline() else "its cache and on the hub"
         click.echo(f"{model} is no folder here: transformers looks in {places}.", err=True)
     network, tokenizer = pretrained.load(model)
-    trace = attnscope.capture(network, tokenizer, text, pair, target=target)
-    draw = trace.head_view if name == "head" else trace.model_view
-    path = Path(draw(layers=layers, heads=heads, theme=theme).save(output))
-    click.echo(f"{path}  {_size(path.stat().st_size)}")
+    return attnscope.capture(network, tokenizer, text, pair, target=target)
+
+
+def _print_table(table: Table, form: str | None) -> None:
+    if form == "json":
+        click.echo(table.to_json())
+    elif form == "csv":
+        click.echo(table.to_csv(), nl=False)
+    else:
+        click.echo(table.to_text(len(table)))
 
 
 @main.command("doctor")

@@ -8,6 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -165,7 +166,7 @@ def test_doctor_fails_only_when_something_required_is_broken(monkeypatch):
     done = invoke("doctor")
     assert done.exit_code == 0
     assert "· torch  missing: needed for capture" in done.stdout
-    assert done.stdout.endswith("attnscope is ready; not installed, all optional: torch.\n")
+    assert done.stdout.endswith("needs torch and transformers: pip install 'attnscope[hf]'.\n")
     monkeypatch.setattr(doctor, "checks", lambda: [missing, broken])
     done = invoke("doctor", "--json")
     assert done.exit_code == 1
@@ -176,3 +177,36 @@ def test_module_runs_as_a_command():
     command = [sys.executable, "-m", "attnscope", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "attnscope, version 0.1.0\n"
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """`attnscope.capture` gives a small trace of arrays."""
+    weights = np.full((2, 2, 3, 3), 1 / 3, np.float32)
+    trace = attnscope.from_attention(weights, ["the", "cat", "sat"])
+    monkeypatch.setattr(attnscope, "capture", lambda *_, **__: trace)
+    monkeypatch.setattr(pretrained, "load", lambda _: ("model", "tokenizer"))
+
+
+def test_heads_prints_a_table_json_or_csv(measured, folder):
+    plain = invoke("heads", "--model", folder, "the cat sat")
+    assert plain.exit_code == 0, plain.output
+    assert plain.output.splitlines()[0].split()[:3] == ["layer", "head", "entropy"]
+    assert len(plain.output.splitlines()) == 5
+    rows = json.loads(invoke("heads", "--model", folder, "x", "--json").output)
+    assert [(row["layer"], row["head"]) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert invoke("heads", "--model", folder, "x", "--csv").output.startswith("layer,head,entropy")
+    wrong = invoke("heads", "--model", folder, "x", "--sort", "nope")
+    assert wrong.exit_code == 2
+    assert "no column 'nope'" in wrong.output
+
+
+def test_top_takes_a_token_or_its_position(measured, folder):
+    by_text = invoke("top", "--model", folder, "x", "--query", "cat", "-k", "2", "--csv")
+    assert by_text.output.splitlines()[0] == "key,token,weight"
+    assert len(by_text.output.splitlines()) == 3
+    by_place = invoke("top", "--model", folder, "x", "--query", "1", "-k", "2", "--csv")
+    assert by_place.output == by_text.output
+    missing = invoke("top", "--model", folder, "x", "--query", "dog")
+    assert missing.exit_code == 2
+    assert "query 'dog' is not among" in missing.output

@@ -1,0 +1,111 @@
+"""Measures against models whose heads are known, SciPy, and published or golden values."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+import attnscope
+from attnscope import measures
+from tests.models import analytic_gpt2
+
+capture = importlib.import_module("attnscope.capture")
+CAT = "The cat sat on the mat because it was tired ."
+FOX = (
+    "The quick brown fox jumps over the lazy dog, and then it runs away from the angry farmer who "
+    "owns the field."
+)
+
+
+@pytest.fixture(scope="module")
+def analytic() -> attnscope.Trace:
+    """BOS and twenty distinct tokens twice, through the GPT-2 made by hand."""
+    once = torch.randperm(31, generator=torch.Generator().manual_seed(0))[:20] + 1
+    ids = torch.cat([torch.zeros(1, dtype=torch.long), once, once])[None]
+    return capture(analytic_gpt2(), inputs={"input_ids": ids}, tokens=ids[0].tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "head", "value"),
+    [
+        ("previous_token", 0, 0, 1.0),
+        ("first_token", 0, 1, 1.0),
+        ("induction", 1, 0, 1.0),
+        ("duplicate_token", 1, 1, 0.5),
+        ("distance", 0, 0, 40 / 41),
+        ("distance", 0, 1, 20.0),
+        ("confidence", 0, 0, 1.0),
+        ("entropy", 0, 1, 0.0),
+        ("self", 1, 1, None),
+    ],
+)
+def test_heads_made_by_hand(
+    analytic: attnscope.Trace, name: str, layer: int, head: int, value: float | None
+) -> None:
+    found = measures.measure(analytic, name)[layer, head]
+    if value is None:
+        assert found > 0.5
+    else:
+        assert found == pytest.approx(value, abs=1e-4)
+
+
+def test_the_table_names_the_heads_made_by_hand(analytic: attnscope.Trace) -> None:
+    table = analytic.heads()
+    assert table["pattern"].tolist()[:3] == ["previous_token", "first_token", "induction"]
+    assert table["score"][:3] == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "head", "value"),
+    [("previous_token", 0, 2, 1.00), ("next_token", 1, 8, 0.63), ("special", 4, 5, 0.84)],
+)
+def test_minilm_heads_as_measured_before(
+    minilm: Any, name: str, layer: int, head: int, value: float
+) -> None:
+    trace = capture(*minilm, FOX)
+    assert measures.measure(trace, name)[layer, head] == pytest.approx(value, abs=0.03)
+
+
+def test_entropy_is_scipys(minilm: Any) -> None:
+    trace = capture(*minilm, CAT)
+    expected = [scipy.stats.entropy(trace.weights(n), axis=-1).mean(-1) for n in range(6)]
+    np.testing.assert_allclose(measures.measure(trace, "entropy"), expected, atol=1e-5)
+    per_layer = np.mean(expected, axis=1)
+    golden = [1.9167, 1.1146, 1.1345, 1.4923, 1.2732, 1.8002]
+    np.testing.assert_allclose(per_layer, golden, atol=2e-4)
+
+
+def test_rollout_of_minilm_is_the_golden_row(minilm: Any) -> None:
+    trace = capture(*minilm, CAT)
+    golden = [
+        ".6874",
+        ".0251",
+        ".0151",
+        ".0159",
+        ".0162",
+        ".0205",
+        ".0156",
+        ".0183",
+        ".0134",
+        ".0151",
+        ".0195",
+        ".0395",
+        ".0985",
+    ]
+    found = measures.rollout(trace)
+    np.testing.assert_allclose(found[0], np.array(golden, float), atol=1e-4)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-9)
+
+
+def test_it_attends_to_cat(minilm: Any) -> None:
+    trace = capture(*minilm, "The cat sat on the mat because it was tired.")
+    table = trace.top("it", 2, layer=5, head=11)
+    assert table["token"][0] == "cat"
+    assert table["weight"][0] == pytest.approx(0.71, abs=0.01)
+    strongest = next(trace.pairs(1, layer=0, head=2).rows())
+    assert strongest["query"] - strongest["key"] == 1

@@ -1,0 +1,137 @@
+"""Measures: slow loops as oracle, tables, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import attnscope
+from attnscope import InputError, measures
+
+
+def a_trace(seed: int = 0, n: int = 6, causal: bool = False) -> attnscope.Trace:
+    rng = np.random.default_rng(seed)
+    weights = rng.random((2, 3, n, n)).astype(np.float32) ** 3
+    if causal:
+        weights *= np.tri(n)
+    weights /= weights.sum(-1, keepdims=True)
+    words = [["[CLS]", "a", "b", ","][i] for i in rng.integers(0, 4, n)]
+    return attnscope.from_attention(weights, words)
+
+
+def slowly(trace: attnscope.Trace, name: str) -> np.ndarray:
+    """The same measures as loops over every row and key."""
+    text = trace.tokens.raw
+    n = len(text)
+    wanted = {
+        "previous_token": lambda q, k: k == q - 1,
+        "next_token": lambda q, k: k == q + 1,
+        "self": lambda q, k: k == q,
+        "first_token": lambda q, k: k == 0 and q > 0,
+        "special": lambda _, k: text[k] == "[CLS]",
+        "punctuation": lambda _, k: text[k] == ",",
+        "duplicate_token": lambda q, k: k < q and text[k] == text[q],
+        "induction": lambda q, k: 0 < k <= q and text[k - 1] == text[q],
+    }
+    out = np.full((2, 3), np.nan)
+    for layer in range(2):
+        for head in range(3):
+            w = trace.weights(layer, head)
+            rows = []
+            for q in range(n):
+                keys = [k for k in range(n) if name in wanted and wanted[name](q, k)]
+                if name == "distance":
+                    rows.append(sum(w[q, k] * abs(q - k) for k in range(n)))
+                elif name == "confidence":
+                    rows.append(max(w[q]))
+                elif name == "entropy":
+                    rows.append(-sum(w[q, k] * np.log(w[q, k]) for k in range(n) if w[q, k] > 0))
+                elif keys:
+                    rows.append(sum(w[q, k] for k in keys))
+            if rows:
+                out[layer, head] = np.mean(rows)
+    return out
+
+
+@pytest.mark.parametrize("name", [n for n in measures.MEASURES if n != "entropy_share"])
+@given(seed=st.integers(0, 500), n=st.integers(1, 7), causal=st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_measures_are_what_slow_loops_give(name: str, seed: int, n: int, causal: bool) -> None:
+    trace = a_trace(seed, n, causal)
+    np.testing.assert_allclose(measures.measure(trace, name), slowly(trace, name), atol=1e-5)
+
+
+def test_entropy_share_knows_how_many_keys_a_row_sees() -> None:
+    even = np.tri(5, dtype=np.float32)
+    even /= even.sum(-1, keepdims=True)
+    causal = attnscope.from_attention([even[None]])
+    assert measures.measure(causal, "entropy_share")[0, 0] == pytest.approx(1.0)
+
+
+def test_blocks_give_the_same_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = a_trace(n=9)
+    whole = trace.heads()
+    monkeypatch.setattr(sys.modules["attnscope.measures.heads"], "BLOCK", 30)
+    blocks = trace.heads()
+    for name in measures.MEASURES:
+        np.testing.assert_allclose(blocks[name], whole[name], atol=1e-6)
+
+
+def test_the_table_has_a_row_a_head() -> None:
+    table = a_trace().heads()
+    assert len(table) == 6
+    assert table["layer"].tolist() == [0, 0, 0, 1, 1, 1]
+    best = table.sort("entropy").take(slice(1))
+    assert best["entropy"][0] == table["entropy"].max()
+    assert json.loads(table.to_json())[0]["head"] == 0
+    assert table.to_csv().splitlines()[0].startswith("layer,head,entropy")
+    assert "previous_token" in repr(table)
+    assert table._repr_html_().count("<tr>") == 7
+
+
+def test_html_of_a_table_escapes_tokens() -> None:
+    trace = attnscope.from_attention(np.full((1, 1, 2, 2), 0.5), ["<b>", "x"])
+    assert "<b>" not in trace.pairs()._repr_html_()
+
+
+def test_pairs_leave_special_tokens_out() -> None:
+    trace = attnscope.from_attention(np.full((1, 1, 3, 3), 1 / 3), ["[CLS]", "a", "b"])
+    assert set(trace.pairs()["key_token"]) == {"a", "b"}
+    assert set(trace.pairs(special=True)["key_token"]) == {"[CLS]", "a", "b"}
+
+
+def cross() -> attnscope.Trace:
+    return attnscope.from_attention(cross=np.full((1, 2, 2, 3), 1 / 3, np.float32))
+
+
+def test_cross_streams_have_the_measures_that_mean_something() -> None:
+    assert list(cross().heads().columns) == [
+        "layer", "head", "entropy", "entropy_share", "confidence",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: a_trace().heads(["entopy"]), "no measure 'entopy'; there are entropy, "),
+        (lambda: a_trace().heads(["entopy"]), "Did you mean 'entropy'?"),
+        (lambda: cross().heads(["previous_token"]), "has no meaning for the cross stream"),
+        (lambda: measures.rollout(cross()), "rollout needs the same tokens on both sides; cross"),
+        (lambda: measures.rollout(a_trace(), head_fusion="sum"), "head_fusion must be one of"),
+        (lambda: measures.rollout(a_trace(), discard_ratio=1), "discard_ratio must be at least 0"),
+        (lambda: measures.rollout(a_trace(), start_layer=7), "layer 7 is not in the self stream"),
+        (lambda: a_trace().top("zebra"), "query 'zebra' is not among"),
+        (lambda: a_trace().top(9), "query 9 is not there: tokens go from 0 to 5"),
+        (lambda: a_trace().pairs(0), "k must be at least 1, got 0"),
+        (lambda: a_trace().heads()["nope"], "no column 'nope' in this table; it has layer, head"),
+    ],
+)
+def test_what_does_not_fit_is_named(call: object, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        call()  # type: ignore[operator]
+    assert text in str(caught.value)
