@@ -134,6 +134,7 @@ class QKLayer:
         spec: what turns q.k into weights.
         heads: the model's numbers of the heads kept.
         kv_head: for each head kept, its place in `keys`.
+        kv_numbers: the model's number of each key/value head kept; () where it is its place.
         name: the module that was recorded, for error texts.
     """
 
@@ -144,6 +145,7 @@ class QKLayer:
     kv_head: Int[np.ndarray, "head"]
     name: str = ""
     dtype: str = field(default="float32")
+    kv_numbers: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -160,6 +162,15 @@ class QKLayer:
     @property
     def nbytes(self) -> int:
         return self.queries.nbytes + self.keys.nbytes
+
+    def kv_places(self, heads: Sequence[int]) -> list[int]:
+        """Places in `keys` of the key/value heads that serve these heads, each once."""
+        return sorted({int(self.kv_head[place]) for place in heads})
+
+    def bias_of(self, heads: Sequence[int]) -> Bias | None:
+        """[1 or head, query, key]: what is added to the scores of these heads, or None."""
+        bias = self.spec.bias
+        return bias if bias is None or len(bias) == 1 else bias[list(heads)]
 
     def scores(
         self, heads: Sequence[int] | slice = ALL, queries: slice = ALL

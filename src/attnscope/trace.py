@@ -19,6 +19,7 @@ from attnscope.scores import ALL, Layer
 from attnscope.tokens import Tokens
 
 if TYPE_CHECKING:
+    from attnscope.measures.table import Table
     from attnscope.view import View
     from attnscope.wire.spec import Theme
 
@@ -151,6 +152,9 @@ class Trace:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a Trace is immutable: {name!r} cannot be set.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Trace, (list(self.streams.values()), self.provenance)
+
     def stream(self, name: str | None = None) -> Stream:
         """A stream by name; None for the only one there is.
 
@@ -161,7 +165,7 @@ class Trace:
         if name is None and len(self.streams) > 1:
             raise InputError(f"this trace has several streams: pass stream= one of {names}.")
         chosen = next(iter(self.streams)) if name is None else name
-        if chosen not in self.streams:
+        if not isinstance(chosen, str) or chosen not in self.streams:
             raise InputError(f"no stream {chosen!r} in this trace; it has {names}.")
         return self.streams[chosen]
 
@@ -194,7 +198,15 @@ class Trace:
     def rows(
         self, layer: int, head: int, queries: slice = ALL, *, stream: str | None = None
     ) -> HeadWeights:
-        """Exact weights [query, key] of some rows of one head: only these are computed."""
+        """Exact weights [query, key] of some rows of one head: only these are computed.
+
+        Raises:
+            InputError: for a layer, head or stream that is not there, or queries that are no slice.
+        """
+        if not isinstance(queries, slice):
+            raise InputError(
+                f"queries must be a slice, such as slice(3, 5) or slice(None), got {queries!r}."
+            )
         found = self.stream(stream)
         places = found.places(layer, [head])
         rows: HeadWeights = found.layer(layer).rows(places, queries)[0]
@@ -225,6 +237,24 @@ class Trace:
         errors, rows = zip(*results, strict=True)
         layers = sum(len(stream.layers) for stream in self.streams.values())
         return Certificate(max(errors), sum(rows), len(pairs), layers - len(pairs))
+
+    def heads(self, measures: Sequence[str] | None = None, *, stream: str | None = None) -> Table:
+        """A table with one row a head: measures, and the pattern it shows; see `measures.heads`."""
+        from attnscope.measures import heads
+
+        return heads(self, measures, stream=stream)
+
+    def top(self, query: int | str, k: int = 5, **where: Any) -> Table:
+        """The keys that a query attends to most; see `measures.top` (layer=, head=, stream=)."""
+        from attnscope.measures import top
+
+        return top(self, query, k, **where)
+
+    def pairs(self, k: int = 20, **where: Any) -> Table:
+        """The strongest pairs of tokens; see `measures.pairs` (layer=, head=, stream=)."""
+        from attnscope.measures import pairs
+
+        return pairs(self, k, **where)
 
     def head_view(
         self,
@@ -272,6 +302,42 @@ class Trace:
         from attnscope.views.model import model_view
 
         spec = model_view(self, layers, heads, stream=stream, cells=cells, theme=theme)
+        return View(self, spec)
+
+    def neuron_view(
+        self,
+        layer: int | None = None,
+        head: int | None = None,
+        query: int | None = None,
+        *,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        stream: str | None = None,
+        theme: Theme = "auto",
+    ) -> View:
+        """One head from query and key vectors to weights, every step of the sum to be seen.
+
+        It starts as lines between query and key tokens; a token's ⊕ shows its neurons.
+
+        Args:
+            layer: the layer shown first (None: the first).
+            head: the head shown first (None: the first).
+            query: place of a query token whose neurons are shown at once (None: lines first).
+            layers: the layers to choose from (None: all).
+            heads: the heads to choose from (None: all).
+            stream: the stream shown first (None: the first).
+            theme: `light`, `dark`, or `auto` to follow the page.
+
+        Raises:
+            InputError: for a layer, head, query or stream that is not there, or where the trace
+                holds weights only: `attnscope.capture` records queries and keys.
+        """
+        from attnscope.view import View
+        from attnscope.views.neuron import neuron_view
+
+        spec = neuron_view(
+            self, layer, head, query, layers=layers, heads=heads, stream=stream, theme=theme
+        )
         return View(self, spec)
 
     def __repr__(self) -> str:

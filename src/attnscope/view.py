@@ -53,7 +53,9 @@ class View:
         """
         from attnscope.hosts.html import save_page
 
-        target = Path(path)
+        if not isinstance(path, str | PathLike):
+            raise InputError(f"path must be the name of a file, got {path!r}.")
+        target = Path(path).expanduser()
         if target.suffix.lower() not in (".html", ".htm"):
             raise InputError(
                 f"cannot save a view as {target.name!r}: the suffix must be .html, got "
@@ -68,10 +70,11 @@ class View:
         return Widget(self.trace, self.spec)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from attnscope.hosts.html import fragment_text, size_estimate
+        from attnscope.hosts.html import fragment_text
+        from attnscope.wire.answer import size_estimate
 
         plain = repr(self)
-        if size_estimate(self.spec) <= CELL_BYTES:
+        if size_estimate(self.spec) * 4 // 3 <= CELL_BYTES:
             fragment = fragment_text(self.trace, self.spec)
             if len(fragment) <= CELL_BYTES:
                 return {"text/html": fragment, "text/plain": plain}

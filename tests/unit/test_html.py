@@ -110,7 +110,7 @@ def test_an_interrupted_save_keeps_the_old_file(
 
 def test_a_huge_page_is_warned_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "WARN_BYTES", 1000)
-    with pytest.warns(AttnscopeWarning, match=r"Leave out layers or heads .*\.widget\(\)"):
+    with pytest.warns(AttnscopeWarning, match=r"Show fewer layers .*\.widget\(\)"):
         nasty_view().save(tmp_path / "page.html")
 
 
@@ -135,3 +135,26 @@ def test_a_cell_shows_a_large_view_by_the_widget() -> None:
         bundle = trace.head_view()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "run the cell" in bundle["text/html"]
+
+
+def test_saving_keeps_a_links_target_and_a_files_mode(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.html", tmp_path / "link.html"
+    real.write_text("old")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    nasty_view().save(link)
+    assert link.is_symlink()
+    assert real.read_text() != "old"
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(SaveError, match="Nothing was changed"):
+        nasty_view().save("\0.html")
+
+
+def test_lone_surrogates_in_names_cannot_break_a_page(tmp_path: Path) -> None:
+    weights = np.full((1, 1, 2, 2), 0.5, np.float32)
+    segments = [("\ud800", 0, 1), ("b", 1, 2)]
+    trace = attnscope.from_attention(weights, ["\udfff", "b"], segments=segments, model="\ud800")
+    trace.head_view().save(tmp_path / "page.html")

@@ -127,3 +127,22 @@ def test_every_request_of_a_spec_is_answered(trace: attnscope.Trace) -> None:
 def test_requests_that_do_not_fit_are_refused(trace: attnscope.Trace, request_: dict) -> None:
     with pytest.raises(InputError, match="the page asked for"):
         answer(trace, trace.head_view().spec, request_)  # type: ignore[arg-type]
+
+
+def test_layers_and_heads_may_be_any_iterable() -> None:
+    def even(layers: int) -> np.ndarray:
+        return np.full((layers, 4, 2, 2), 0.5, np.float32)
+
+    trace = attnscope.from_attention(encoder=even(2), decoder=even(2), cross=even(2))
+    spec = trace.model_view(layers=(n for n in [0, 1]), heads=(n for n in [3])).spec
+    assert [len(s["layers"]) for s in spec["streams"]] == [2, 2, 2]
+    assert spec["streams"][0]["layers"][0]["heads"] == [3]
+    with pytest.raises(InputError, match="layers must be a list of layer numbers, got 5"):
+        trace.model_view(layers=5, stream="cross")
+
+
+def test_segments_of_one_name_can_be_told_apart() -> None:
+    turns = [("user", 0, 1), ("assistant", 1, 2), ("User", 2, 4), ("user", 4, 5)]
+    trace = attnscope.from_attention(EVEN, list("abcde"), segments=turns)
+    names = [s["name"] for s in trace.head_view().spec["sides"][0]["segments"]]
+    assert names == ["user", "assistant", "User (2)", "user (3)"]

@@ -65,3 +65,43 @@ def test_state_is_checked_when_set(widget: Widget) -> None:
     with pytest.raises(InputError, match="stream must be one of"):
         widget.stream = "cross"
     assert (widget.layer, widget.stream) == (2, "self")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("heads", [0, 99], "head 99 is not shown: this view has heads 0 to 1"),
+        ("head", 7, "head 7 is not shown"),
+        ("filter", "nonsense", "filter must be one of ['all'], got 'nonsense'"),
+        ("opened", {"layer": 99, "head": 1}, "layer 99 is not shown"),
+        ("opened", {"x": 1}, "opened must be None or {'layer': ..., 'head': ...}"),
+    ],
+)
+def test_state_that_no_page_could_show_is_refused(
+    widget: Widget, name: str, value: object, text: str
+) -> None:
+    before = getattr(widget, name)
+    with pytest.raises(InputError) as caught:
+        setattr(widget, name, value)
+    assert text in str(caught.value)
+    assert getattr(widget, name) == before
+
+
+def test_filters_are_named_by_their_segments() -> None:
+    weights = np.full((1, 1, 4, 4), 0.25, np.float32)
+    widget = attnscope.from_attention(weights, list("abcd"), segments=[2]).head_view().widget()
+    widget.filter = "A -> B"
+    assert widget.filter == "A→B"
+
+
+def test_an_unexpected_failure_reaches_the_page_too(
+    widget: Widget, sent: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr("attnscope.hosts.widget.answer", failing)
+    request = {"kind": "layer", "stream": "self", "layer": 0}
+    with pytest.raises(ZeroDivisionError):
+        widget._serve(widget, {"id": "1", "request": request}, [])
+    assert "Python failed: ZeroDivisionError('surprise')" in sent[0][0]["error"]

@@ -13,8 +13,9 @@ import { followTheme } from "./ui/theme";
 import type { View } from "./views/frame";
 import { headView } from "./views/head";
 import { modelView } from "./views/model";
+import { neuronView } from "./views/neuron";
 
-const VIEWS: Record<ViewName, View> = { head: headView, model: modelView };
+const VIEWS: Record<ViewName, View> = { head: headView, model: modelView, neuron: neuronView };
 
 export interface Mounting {
   spec(): Promise<unknown>;
@@ -58,7 +59,7 @@ function checkedSpec(value: unknown): Spec {
   const spec = value as Spec;
   if (spec?.version !== VERSION)
     throw new Error(`The page was written for version ${spec?.version} of the view format, this script reads ${VERSION}. Make the view again with one version of attnscope.`);
-  if (!(spec.view in VIEWS))
+  if (!Object.hasOwn(VIEWS, spec.view))
     throw new Error(`There is no view "${spec.view}"; there are: ${Object.keys(VIEWS).join(", ")}. Update attnscope and make the view again.`);
   const usable = spec.streams?.some((stream) => stream.layers.some((layer) => layer.heads.length));
   if (!usable) throw new Error("The view holds no heads. Choose at least one layer and one head.");

@@ -6,7 +6,7 @@ import type { LayerSpec, SideName, SideSpec, Spec, StateSpec, StreamSpec } from 
 
 export type StateSignals = { [Key in keyof StateSpec]: Signal<StateSpec[Key]> };
 
-export const STATE_KEYS = ["stream", "filter", "layer", "heads", "pinned", "opened", "cells"] as const;
+export const STATE_KEYS = ["stream", "filter", "layer", "heads", "head", "expanded", "pinned", "opened", "cells"] as const;
 
 export interface Store {
   state: StateSignals;
@@ -17,6 +17,8 @@ export interface Store {
   layer: ReadonlySignal<LayerSpec>;
   /** Numbers of the active heads, in the layer's order; never empty. */
   heads: ReadonlySignal<number[]>;
+  /** The one head that a view of a single head shows. */
+  head: ReadonlySignal<number>;
 }
 
 export function createStore(spec: Spec): Store {
@@ -33,7 +35,11 @@ export function createStore(spec: Spec): Store {
     return layers.find((l) => l.layer === state.layer.value) ?? layers[0]!;
   });
   const heads = computed(() => activeHeads(layer.value.heads, state.heads.value));
-  return { state, stream, sides, filters, filter, layer, heads };
+  const head = computed(() => {
+    const { heads: all } = layer.value;
+    return all.find((number) => number === state.head.value) ?? all[0]!;
+  });
+  return { state, stream, sides, filters, filter, layer, heads, head };
 }
 
 function signalsOf(state: StateSpec): StateSignals {
@@ -42,6 +48,8 @@ function signalsOf(state: StateSpec): StateSignals {
     filter: signal(state.filter),
     layer: signal(state.layer),
     heads: signal(state.heads),
+    head: signal(state.head),
+    expanded: signal(state.expanded),
     pinned: signal(state.pinned),
     opened: signal(state.opened),
     cells: signal(state.cells),

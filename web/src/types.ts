@@ -3,9 +3,10 @@
 
 export const VERSION = 1;
 
-export type ViewName = "head" | "model";
+export type ViewName = "head" | "model" | "neuron";
 export type Theme = "auto" | "light" | "dark";
 export type EncodingName = "linear16" | "sqrt8";
+export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8";
 export type SideName = "query" | "key";
 export type CellStyle = "auto" | "lines" | "heat";
 
@@ -23,9 +24,26 @@ export interface SideSpec {
   segments: SegmentSpec[];
 }
 
+/** How a layer makes weights from queries and keys. */
+export interface RulesSpec {
+  dim: number;
+  dtype: DtypeName;
+  scaling: number;
+  causal: boolean;
+  offset: number;
+  window: number | null;
+  softcap: number | null;
+  sinks: boolean;
+  key_place: number[];
+  key_head: number[];
+  bias: number | null;
+  mask: number | null;
+}
+
 export interface LayerSpec {
   layer: number;
   heads: number[];
+  rules?: RulesSpec;
 }
 
 export interface StreamSpec {
@@ -54,6 +72,8 @@ export interface StateSpec {
   filter: string;
   layer: number;
   heads: number[] | null;
+  head: number | null;
+  expanded: boolean;
   pinned: PinnedSpec | null;
   opened: CellSpec | null;
   cells: CellStyle;
@@ -64,6 +84,8 @@ export interface Spec {
   view: ViewName;
   theme: Theme;
   title: string;
+  /** What is unusual about these data, in sentences. */
+  notes: string[];
   encoding: EncodingName;
   sides: SideSpec[];
   streams: StreamSpec[];
@@ -71,7 +93,7 @@ export interface Spec {
 }
 
 export interface Request {
-  kind: "layer" | "thumbnails";
+  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask";
   stream: string;
   layer?: number;
 }
@@ -83,8 +105,19 @@ export interface ReplyMeta {
   spread: number;
 }
 
+export interface ArraySpec {
+  name: string;
+  dtype: DtypeName;
+  shape: number[];
+}
+
+export interface ArraysMeta {
+  codec: "gzip";
+  arrays: ArraySpec[];
+}
+
 export interface Reply {
-  meta: ReplyMeta;
+  meta: ReplyMeta | ArraysMeta;
   bytes: Uint8Array<ArrayBuffer>;
 }
 

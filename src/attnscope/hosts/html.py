@@ -20,31 +20,27 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
-
-import numpy as np
-from tqdm.auto import tqdm
 
 from attnscope.assets import bundle
 from attnscope.errors import AttnscopeWarning, InputError, SaveError
 from attnscope.trace import Trace
-from attnscope.wire.answer import (
-    Reply,
-    encoded_layer,
-    layer_reply,
-    small_images,
-    thumbnail_reply,
-)
-from attnscope.wire.spec import LayerSpec, Request, Spec, StreamSpec, key_of
+from attnscope.wire.answer import Reply, answers, is_early, size_estimate
+from attnscope.wire.spec import Request, Spec, key_of
 
 WARN_BYTES = 200_000_000
 SCRIPT_LIMIT = 536_870_888
 """Chromium drops a longer script element without a word (measured, research/browser.md)."""
 
-PROGRESS_FROM = 20_000_000
-"""Weights from which encoding takes long enough for a progress bar."""
+PROGRESS_FROM = 2_000_000
+"""Bytes from which packing takes long enough for a progress bar."""
+
+NOT_YET = (
+    "attnscope is loading this view. If this text stays, the file is not whole or its script was "
+    "not allowed to run: save the view again."
+)
+"""Hidden by the view's shadow root as soon as there is one."""
 
 STYLE = (
     "html{color-scheme:light dark;background:Canvas;color:CanvasText}body{margin:0;padding:16px}"
@@ -67,19 +63,22 @@ def save_page(trace: Trace, spec: Spec, path: Path) -> Path:
     """Write a page beside its place, then move it there: an existing file is kept until then."""
     temporary = None
     try:
+        path = path.resolve()
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as out:
             temporary = Path(out.name)
             write_page(out.file, trace, spec)  # type: ignore[arg-type]
         size = temporary.stat().st_size
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(mode)
         temporary.replace(path)
         temporary = None
-    except OSError as cause:
+    except (OSError, ValueError) as cause:
+        said = getattr(cause, "strerror", None) or cause
         raise SaveError(
-            f"cannot write {path}: {cause.strerror or cause}. Nothing was changed; choose a folder "
-            "that exists and that you may write to."
+            f"cannot write {path}: {said}. Nothing was changed; "
+            "choose a folder that exists and that you may write to."
         ) from cause
     finally:
         if temporary is not None:
@@ -97,22 +96,12 @@ def _umask() -> int:
 def _warn_of_size(size: int, path: Path) -> None:
     if size > WARN_BYTES:
         warnings.warn(
-            f"{path} has {size / 1e6:,.0f} MB: browsers open it slowly or not at all. Leave out "
-            "layers or heads (layers=[...], heads=[...]), or show the view in a notebook with "
-            ".widget(), which sends one layer at a time.",
+            f"{path} has {size / 1e6:,.0f} MB: browsers open it slowly or not at all. Show fewer "
+            "layers (layers=[...]; in the model view fewer heads, heads=[...], too), or show the "
+            "view in a notebook with .widget(), which sends one layer at a time.",
             AttnscopeWarning,
             stacklevel=4,
         )
-
-
-def size_estimate(spec: Spec) -> int:
-    """About how many characters the page's data will have: a bit less than in the end."""
-    bits = {"linear16": 7, "sqrt8": 3}[spec["encoding"]]
-    weights = 0
-    for stream in spec["streams"]:
-        query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
-        weights += query * key * sum(len(row["heads"]) for row in stream["layers"])
-    return weights * bits // 6
 
 
 def write_page(out: TextIO, trace: Trace, spec: Spec) -> None:
@@ -141,39 +130,19 @@ def _parts(trace: Trace, spec: Spec, script: str, *, page: bool) -> Iterator[str
     identity = uuid.uuid4().hex
     mark = " data-attnscope-page" if page else ""
     yield (
-        f'<div data-attnscope-view="{spec["view"]}" data-attnscope-id="{identity}"{mark}></div>\n'
+        f'<div data-attnscope-view="{spec["view"]}" data-attnscope-id="{identity}"{mark}>'
+        f"{NOT_YET}</div>\n"
         "<noscript>attnscope draws this view with JavaScript, which is switched off.</noscript>\n"
         f'<script type="application/json" data-attnscope-spec="{identity}">{_json(spec)}</script>\n'
     )
-    layers = list(_encoded_replies(trace, spec))
-    for stream in spec["streams"]:
-        if stream["thumbnail"] is not None:
-            images = [image for s, _, _, image in layers if s is stream and image is not None]
-            request: Request = {"kind": "thumbnails", "stream": stream["name"]}
-            yield _data_block(identity, request, thumbnail_reply(images))
+    replies = answers(trace, spec, progress=size_estimate(spec) > PROGRESS_FROM)
+    for request, reply in replies:
+        if is_early(request):
+            yield _data_block(identity, request, reply)
     yield f'<script type="module" async>{script}</script>\n'
-    for stream, row, reply, _ in layers:
-        request = {"kind": "layer", "stream": stream["name"], "layer": row["layer"]}
-        yield _data_block(identity, request, reply)
-
-
-Encoding = tuple[StreamSpec, LayerSpec, Reply, np.ndarray | None]
-
-
-def _encoded_replies(trace: Trace, spec: Spec) -> Iterator[Encoding]:
-    """Each layer's reply with its thumbnails, in order; layers are packed side by side."""
-    jobs = [(stream, row) for stream in spec["streams"] for row in stream["layers"]]
-
-    def work(job: tuple[StreamSpec, LayerSpec]) -> Encoding:
-        stream, row = job
-        encoded = encoded_layer(spec, trace.streams[stream["name"]], row)
-        image = small_images(encoded, stream) if stream["thumbnail"] is not None else None
-        return stream, row, layer_reply(encoded), image
-
-    quiet = size_estimate(spec) < PROGRESS_FROM // 4
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        results = pool.map(work, jobs)
-        yield from tqdm(results, total=len(jobs), desc="packing layers", disable=quiet, leave=False)
+    for request, reply in replies:
+        if not is_early(request):
+            yield _data_block(identity, request, reply)
 
 
 def _data_block(identity: str, request: Request, reply: Reply) -> str:
@@ -181,7 +150,7 @@ def _data_block(identity: str, request: Request, reply: Reply) -> str:
     if len(data) >= SCRIPT_LIMIT:
         raise InputError(
             f"{key_of(request)} takes {len(data):,} characters, and browsers drop a block over "
-            f"{SCRIPT_LIMIT:,} without a word: show fewer heads (heads=[...]), or use .widget()."
+            f"{SCRIPT_LIMIT:,} without a word: show fewer tokens, or use .widget()."
         )
     meta = html.escape(json.dumps(reply.meta))
     return (

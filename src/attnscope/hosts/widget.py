@@ -1,12 +1,13 @@
 """The notebook widget: the view connected to Python (anywidget).
 
-Weights are sent when the page asks for them, one layer a message. What the reader changes (layer,
+Data are sent when the page asks for them, one layer a message. What the reader changes (layer,
 heads, pinned token, ...) is a trait: readable, settable and observable from Python. The same class
 serves Jupyter, VS Code, Colab and marimo.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import anywidget
@@ -18,7 +19,17 @@ from attnscope.trace import Trace, index_of, spans_of
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec, StreamSpec
 
-STATE = ("stream", "filter", "layer", "heads", "pinned", "opened", "cells")
+STATE = (
+    "stream",
+    "filter",
+    "layer",
+    "heads",
+    "head",
+    "expanded",
+    "pinned",
+    "opened",
+    "cells",
+)
 
 
 class Widget(anywidget.AnyWidget):
@@ -27,8 +38,10 @@ class Widget(anywidget.AnyWidget):
     Attributes:
         stream: name of the stream shown.
         filter: `all`, or the segments shown, as in `A→B` (queries of A, keys of B).
-        layer: number of the layer shown (head view).
+        layer: number of the layer shown (head view, neuron view).
         heads: numbers of the heads switched on, or None for all (head view).
+        head: number of the head shown (neuron view).
+        expanded: whether the neurons are shown (neuron view).
         pinned: the selected token, `{"side": "query", "index": 3}`, or None.
         opened: the cell opened in detail, `{"layer": 4, "head": 5}`, or None (model view).
         cells: `auto`, `lines` or `heat` (model view).
@@ -39,6 +52,8 @@ class Widget(anywidget.AnyWidget):
     filter = t.Unicode("all").tag(sync=True)
     layer = t.Int().tag(sync=True)
     heads = t.List(t.Int(), allow_none=True).tag(sync=True)
+    head = t.Int(allow_none=True).tag(sync=True)
+    expanded = t.Bool().tag(sync=True)
     pinned = t.Dict(allow_none=True).tag(sync=True)
     opened = t.Dict(allow_none=True).tag(sync=True)
     cells = t.Enum(("auto", "lines", "heat"), "auto").tag(sync=True)
@@ -57,8 +72,11 @@ class Widget(anywidget.AnyWidget):
             if not isinstance(message, dict) or not isinstance(message.get("request"), dict):
                 raise InputError("the page sent a message without a request.")
             reply = answer(self._trace, self._spec, message["request"])  # type: ignore[arg-type]
-        except AttnscopeError as error:
-            self.send({"id": identity, "error": str(error)})
+        except Exception as error:
+            said = str(error) if isinstance(error, AttnscopeError) else f"Python failed: {error!r}."
+            self.send({"id": identity, "error": said})
+            if not isinstance(error, AttnscopeError):
+                raise
             return
         self.send({"id": identity, "meta": reply.meta}, [reply.data])
 
@@ -73,16 +91,63 @@ class Widget(anywidget.AnyWidget):
             raise InputError(f"stream must be one of {names}, got {proposal['value']!r}.")
         return str(proposal["value"])
 
+    def _shown_layer(self, given: Any) -> int:
+        number = index_of("layer", given)
+        known = [row["layer"] for row in self._shown()["layers"]]
+        if number not in known:
+            raise InputError(
+                f"layer {number} is not shown: this view has {spans_of('layer', known)}."
+            )
+        return number
+
+    def _shown_head(self, given: Any) -> int:
+        number = index_of("head", given)
+        known = sorted({head for row in self._shown()["layers"] for head in row["heads"]})
+        if number not in known:
+            raise InputError(
+                f"head {number} is not shown: this view has {spans_of('head', known)}."
+            )
+        return number
+
     @t.validate("layer")
     def _known_layer(self, proposal: Any) -> int:
-        number = index_of("layer", proposal["value"])
-        if self._spec and self.stream:
-            known = [row["layer"] for row in self._shown()["layers"]]
-            if number not in known:
-                raise InputError(
-                    f"layer {number} is not shown: this view has {spans_of('layer', known)}."
-                )
-        return number
+        if not self._spec or not self.stream:
+            return index_of("layer", proposal["value"])
+        return self._shown_layer(proposal["value"])
+
+    @t.validate("head")
+    def _known_head(self, proposal: Any) -> int | None:
+        if proposal["value"] is None or not self._spec or not self.stream:
+            return None if proposal["value"] is None else index_of("head", proposal["value"])
+        return self._shown_head(proposal["value"])
+
+    @t.validate("heads")
+    def _known_heads(self, proposal: Any) -> list[int] | None:
+        if proposal["value"] is None or not self._spec or not self.stream:
+            return None if proposal["value"] is None else list(proposal["value"])
+        return [self._shown_head(head) for head in proposal["value"]]
+
+    @t.validate("filter")
+    def _known_filter(self, proposal: Any) -> str:
+        if not self._spec or not self.stream:
+            return str(proposal["value"])
+        query, key = (
+            self._spec["sides"][self._shown()[side]]["segments"] for side in ("query", "key")
+        )
+        known = ["all", *(f"{a['name']}→{b['name']}" for a in query for b in key)]
+        wanted = re.sub(r"\s*(→|->)\s*", "→", proposal["value"])
+        if wanted not in known:
+            raise InputError(f"filter must be one of {known}, got {proposal['value']!r}.")
+        return wanted
+
+    @t.validate("opened")
+    def _known_cell(self, proposal: Any) -> dict[str, int] | None:
+        cell = proposal["value"]
+        if cell is None or not self._spec or not self.stream:
+            return None if cell is None else dict(cell)
+        if set(cell) != {"layer", "head"}:
+            raise InputError(f"opened must be None or {{'layer': ..., 'head': ...}}, got {cell!r}.")
+        return {"layer": self._shown_layer(cell["layer"]), "head": self._shown_head(cell["head"])}
 
     @t.validate("pinned")
     def _known_token(self, proposal: Any) -> dict[str, Any] | None:

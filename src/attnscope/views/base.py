@@ -6,12 +6,12 @@ here, once, with the names that the user sees; the page may trust what it gets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 from attnscope.errors import InputError
-from attnscope.tokens import Tokens
-from attnscope.trace import Stream, Trace, index_of
+from attnscope.tokens import Segment, Tokens
+from attnscope.trace import Stream, Trace, index_of, spans_of
 from attnscope.wire.spec import (
     VERSION,
     EncodingName,
@@ -44,11 +44,43 @@ def build_spec(
         "view": view,
         "theme": theme,
         "title": trace.provenance.model,
+        "notes": list(trace.provenance.notes),
         "encoding": encoding_for(trace, streams),
         "sides": [side_spec(tokens) for tokens in sides],
         "streams": streams,
         "state": state,
     }
+
+
+def state_spec(stream: str, layer: int) -> StateSpec:
+    """The first state of any view, before its own options."""
+    return {
+        "stream": stream,
+        "filter": "all",
+        "layer": layer,
+        "heads": None,
+        "head": None,
+        "expanded": False,
+        "pinned": None,
+        "opened": None,
+        "cells": "auto",
+    }
+
+
+def shown_layer(trace: Trace, shown: StreamSpec, layer: int | None) -> LayerSpec:
+    """The layer shown first: the one asked for, which must be among those shown, or the first.
+
+    Raises:
+        InputError: for a layer that the stream lacks, or that layers= left out.
+    """
+    rows = {row["layer"]: row for row in shown["layers"]}
+    number = next(iter(rows)) if layer is None else index_of("layer", layer)
+    trace.streams[shown["name"]].layer(number)
+    if number not in rows:
+        raise InputError(
+            f"layer {number} is not among layers=, which names {spans_of('layer', list(rows))}."
+        )
+    return rows[number]
 
 
 def _place(sides: list[Tokens], tokens: Tokens) -> int:
@@ -66,8 +98,23 @@ def side_spec(tokens: Tokens) -> SideSpec:
         "raw": list(tokens.raw),
         "special": [place for place, special in enumerate(tokens.special) if special],
         "words": list(tokens.words),
-        "segments": [{"name": s.name, "start": s.start, "stop": s.stop} for s in tokens.segments],
+        "segments": [
+            {"name": name, "start": s.start, "stop": s.stop}
+            for name, s in _distinct_names(tokens.segments)
+        ],
     }
+
+
+def _distinct_names(segments: Iterable[Segment]) -> Iterator[tuple[str, Segment]]:
+    """Segments with names that can be told apart, also where case is not minded: user, user (2)."""
+    taken: set[str] = set()
+    for segment in segments:
+        number, name = 1, segment.name
+        while name.lower() in taken:
+            number += 1
+            name = f"{segment.name} ({number})"
+        taken.add(name.lower())
+        yield name, segment
 
 
 def stream_spec(
@@ -110,7 +157,7 @@ def unique(name: str, numbers: Any) -> list[int]:
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
     """InputError unless the value is one of those allowed."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
 
 
@@ -135,6 +182,8 @@ def chosen_streams(
     Streams may differ in their counts, so numbers that a stream lacks are left out there; the
     stream shown first has to have them all.
     """
+    layers = None if layers is None else unique("layers", layers)
+    heads = None if heads is None else unique("heads", heads)
     first = trace.stream(stream) if stream is not None else next(iter(trace.streams.values()))
     shown = []
     for candidate in trace.streams.values():

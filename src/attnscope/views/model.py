@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from attnscope.trace import Stream, Trace
-from attnscope.views.base import LINES_UP_TO, build_spec, chosen_streams, one_of
-from attnscope.wire.spec import Spec, StateSpec, StreamSpec, Theme
+from attnscope.views.base import LINES_UP_TO, build_spec, chosen_streams, one_of, state_spec
+from attnscope.wire.spec import Spec, StreamSpec, Theme
 
 CELLS = ("auto", "lines", "heat")
 THUMBNAIL_FROM = 129
@@ -28,18 +28,8 @@ def model_view(
     streams, first = chosen_streams(trace, stream, layers, heads)
     for shown in streams:
         shown["thumbnail"] = thumbnail_size(trace.streams[shown["name"]], shown)
-    state = cast(
-        StateSpec,
-        {
-            "stream": first["name"],
-            "filter": "all",
-            "layer": first["layers"][0]["layer"],
-            "heads": None,
-            "pinned": None,
-            "opened": None,
-            "cells": cells,
-        },
-    )
+    state = state_spec(first["name"], first["layers"][0]["layer"])
+    state["cells"] = cast(Any, cells)
     return build_spec("model", trace, streams, state, theme)
 
 

@@ -1,44 +1,58 @@
 """A data request of a view, answered with bytes: the one place where weights leave Python.
 
-Every host asks here: the HTML host once for each request that its page will make, the widget when
-its page makes one.
+Every host asks here: the HTML host for all that its page can ask for, the widget when its page
+asks. A kind of request is one entry in `ANSWERS`; nothing in a host depends on kinds.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from attnscope.errors import InputError
+from attnscope.scores import QKLayer
 from attnscope.trace import Stream, Trace
-from attnscope.wire.encode import Encoded, deflate, encode, thumbnails
-from attnscope.wire.spec import LayerSpec, ReplyMeta, Request, Spec, StreamSpec
-
-KINDS = ("layer", "thumbnails")
+from attnscope.wire.encode import Encoded, deflate, encode, pack_arrays, thumbnails
+from attnscope.wire.spec import ArraysMeta, LayerSpec, ReplyMeta, Request, Spec, StreamSpec, key_of
 
 
 @dataclass(frozen=True)
 class Reply:
     """gzip'd bytes and how to read them."""
 
-    meta: ReplyMeta
+    meta: ReplyMeta | ArraysMeta
     data: bytes
 
 
 def requests_of(spec: Spec) -> list[Request]:
     """Every request that a page with this spec can make, in the order it will want them."""
-    images: list[Request] = [
-        {"kind": "thumbnails", "stream": stream["name"]}
-        for stream in spec["streams"]
-        if stream["thumbnail"] is not None
-    ]
-    layers: list[Request] = [
-        {"kind": "layer", "stream": stream["name"], "layer": row["layer"]}
-        for stream in spec["streams"]
-        for row in stream["layers"]
-    ]
-    return images + layers
+    first: list[Request] = []
+    then: list[Request] = []
+    for stream in spec["streams"]:
+        name = stream["name"]
+        if stream["thumbnail"] is not None:
+            first.append({"kind": "thumbnails", "stream": name})
+        for row in stream["layers"]:
+            number, rules = row["layer"], row.get("rules")
+            if rules is None:
+                then.append({"kind": "layer", "stream": name, "layer": number})
+                continue
+            then.append({"kind": "vectors", "stream": name, "layer": number})
+            if rules["bias"] == number:
+                then.append({"kind": "bias", "stream": name, "layer": number})
+            if rules["mask"] == number:
+                then.append({"kind": "mask", "stream": name, "layer": number})
+    return first + then
+
+
+def is_early(request: Request) -> bool:
+    """True for what a page needs for its first picture while the rest is on its way."""
+    return request["kind"] == "thumbnails"
 
 
 def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
@@ -47,27 +61,79 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
     Raises:
         InputError: for a request that does not fit the spec (requests come from pages: untrusted).
     """
-    shown = _shown_stream(spec, request)
+    shown = _checked(spec, request)
     stream = trace.stream(shown["name"])
     if request["kind"] == "thumbnails":
-        if shown["thumbnail"] is None:
-            raise InputError("the page asked for thumbnails, which this view does not use.")
-        images = [small_images(encoded_layer(spec, stream, row), shown) for row in shown["layers"]]
-        return thumbnail_reply(images)
-    number = request.get("layer")
-    rows = [row for row in shown["layers"] if row["layer"] == number]
-    if not rows:
-        raise InputError(f"the page asked for layer {number!r}, which this view does not show.")
-    return layer_reply(encoded_layer(spec, stream, rows[0]))
+        return _thumbnails(
+            _pooled(encoded_layer(spec, stream, row), shown) for row in shown["layers"]
+        )
+    return ANSWERS[request["kind"]](spec, stream, _row(shown, request))
 
 
-def _shown_stream(spec: Spec, request: Request) -> StreamSpec:
+def answers(trace: Trace, spec: Spec, *, progress: bool = False) -> list[tuple[Request, Reply]]:
+    """Every request of the spec with its reply: packed side by side, each layer once."""
+    pooled: dict[tuple[str, int], np.ndarray] = {}
+
+    def work(request: Request) -> Reply:
+        shown = _checked(spec, request)
+        if request["kind"] != "layer" or shown["thumbnail"] is None:
+            return answer(trace, spec, request)
+        encoded = encoded_layer(spec, trace.stream(shown["name"]), _row(shown, request))
+        pooled[shown["name"], request["layer"]] = _pooled(encoded, shown)
+        return _weights_reply(encoded, encoded.packed())
+
+    wanted = requests_of(spec)
+    later = [request for request in wanted if not is_early(request)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        made = pool.map(work, later)
+        bar = tqdm(made, total=len(later), desc="packing", disable=not progress, leave=False)
+        replies = list(zip(later, bar, strict=True))
+    early: list[tuple[Request, Reply]] = []
+    for request in wanted[: len(wanted) - len(later)]:
+        shown = _checked(spec, request)
+        images = (pooled[shown["name"], row["layer"]] for row in shown["layers"])
+        early.append((request, _thumbnails(images)))
+    return early + replies
+
+
+def size_estimate(spec: Spec) -> int:
+    """About how many bytes all replies have: a bit less than in the end."""
+    bits = {"linear16": 7, "sqrt8": 3}[spec["encoding"]]
+    total = 0.0
+    for stream in spec["streams"]:
+        query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
+        for row in stream["layers"]:
+            rules = row.get("rules")
+            if rules is None:
+                total += len(row["heads"]) * query * key * bits // 8
+            else:
+                numbers = len(row["heads"]) * query + len(set(rules["key_place"])) * key
+                total += numbers * rules["dim"] * {"float32": 3.3}.get(rules["dtype"], 1.6)
+    return int(total)
+
+
+def _checked(spec: Spec, request: Request) -> StreamSpec:
+    """The stream that a request is about, if the view may ask for it."""
     if request.get("kind") not in KINDS:
         raise InputError(f"the page asked for {request.get('kind')!r}: expected one of {KINDS}.")
     for stream in spec["streams"]:
         if stream["name"] == request.get("stream"):
-            return stream
-    raise InputError(f"the page asked for stream {request.get('stream')!r}, which is not shown.")
+            break
+    else:
+        raise InputError(
+            f"the page asked for stream {request.get('stream')!r}, which is not shown."
+        )
+    known = {key_of(one) for one in requests_of(spec) if one["stream"] == stream["name"]}
+    if isinstance(request.get("layer"), str) or key_of(request) not in known:
+        about = f" of layer {request['layer']!r}" if "layer" in request else ""
+        raise InputError(
+            f"the page asked for {request['kind']}{about}, which this view does not show."
+        )
+    return stream
+
+
+def _row(shown: StreamSpec, request: Request) -> LayerSpec:
+    return next(row for row in shown["layers"] if row["layer"] == request["layer"])
 
 
 def encoded_layer(spec: Spec, stream: Stream, row: LayerSpec) -> Encoded:
@@ -76,25 +142,24 @@ def encoded_layer(spec: Spec, stream: Stream, row: LayerSpec) -> Encoded:
     return encode(stream.layer(row["layer"]).rows(places), spec["encoding"])
 
 
-def layer_reply(encoded: Encoded) -> Reply:
-    """A layer's codes as a reply."""
-    return _reply(encoded, encoded.packed())
+def _layer(spec: Spec, stream: Stream, row: LayerSpec) -> Reply:
+    encoded = encoded_layer(spec, stream, row)
+    return _weights_reply(encoded, encoded.packed())
 
 
-def small_images(encoded: Encoded, shown: StreamSpec) -> np.ndarray:
+def _pooled(encoded: Encoded, shown: StreamSpec) -> np.ndarray:
     """A layer's thumbnails, in the size that the stream's spec names."""
     assert shown["thumbnail"] is not None
     height, width = shown["thumbnail"]
     return thumbnails(encoded, (height, width))
 
 
-def thumbnail_reply(images: list[np.ndarray]) -> Reply:
-    """The thumbnails of all layers as one reply."""
-    stacked = Encoded(np.concatenate(images), "sqrt8", 0.5)
-    return _reply(stacked, deflate(stacked.codes))
+def _thumbnails(images: Iterable[np.ndarray]) -> Reply:
+    stacked = Encoded(np.concatenate(list(images)), "sqrt8", 0.5)
+    return _weights_reply(stacked, deflate(stacked.codes))
 
 
-def _reply(encoded: Encoded, data: bytes) -> Reply:
+def _weights_reply(encoded: Encoded, data: bytes) -> Reply:
     meta: ReplyMeta = {
         "shape": list(encoded.codes.shape),
         "encoding": encoded.encoding,
@@ -102,3 +167,52 @@ def _reply(encoded: Encoded, data: bytes) -> Reply:
         "spread": encoded.spread,
     }
     return Reply(meta, data)
+
+
+def _vectors(_: Spec, stream: Stream, row: LayerSpec) -> Reply:
+    """`queries` [head, query, dim], `keys` [key head, key, dim] as stored; small masks, sinks."""
+    layer, places = _with_vectors(stream, row)
+    named = {
+        "queries": layer.queries[places],
+        "keys": layer.keys[layer.kv_places(places)],
+    }
+    if layer.spec.sinks is not None:
+        named["sinks"] = layer.spec.sinks[places].astype(np.float32)
+    if layer.spec.keys is not None:
+        named["seen"] = layer.spec.keys.astype(np.uint8)
+    return _arrays_reply(named)
+
+
+def _bias(_: Spec, stream: Stream, row: LayerSpec) -> Reply:
+    """`bias` [1 or head, query, key], float32."""
+    layer, places = _with_vectors(stream, row)
+    bias = layer.bias_of(places)
+    assert bias is not None
+    return _arrays_reply({"bias": bias.astype(np.float32, copy=False)})
+
+
+def _mask(_: Spec, stream: Stream, row: LayerSpec) -> Reply:
+    """`mask` [query, key]: 1 where visible."""
+    layer, _places = _with_vectors(stream, row)
+    assert layer.spec.visible is not None
+    return _arrays_reply({"mask": layer.spec.visible.astype(np.uint8)})
+
+
+def _with_vectors(stream: Stream, row: LayerSpec) -> tuple[QKLayer, list[int]]:
+    layer = stream.layer(row["layer"])
+    assert isinstance(layer, QKLayer)
+    return layer, stream.places(row["layer"], row["heads"])
+
+
+def _arrays_reply(named: Mapping[str, np.ndarray]) -> Reply:
+    specs, data = pack_arrays(named)
+    return Reply({"codec": "gzip", "arrays": specs}, data)
+
+
+ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
+    "layer": _layer,
+    "vectors": _vectors,
+    "bias": _bias,
+    "mask": _mask,
+}
+KINDS = ("thumbnails", *ANSWERS)

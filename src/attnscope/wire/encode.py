@@ -13,17 +13,20 @@ Rows still sum to 1: within `ROW_SUM_ERROR` for `sqrt8`, whatever the weights.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
 from attnscope._types import Codes, Weights
-from attnscope.wire.spec import EncodingName
+from attnscope.wire.spec import ArraySpec, DtypeName, EncodingName
 
 SQRT_STEPS, LINEAR_STEPS = 254, 65534
 WEIGHT_ERROR: dict[EncodingName, float] = {"sqrt8": 0.004, "linear16": 0.00001}
 ROW_SUM_ERROR = 0.03
+SLACK = 0.001
+"""How far outside 0..1 a weight may be by rounding (half precision)."""
 GZIP = zlib.MAX_WBITS | 16
 
 _CODES = np.arange(256, dtype=np.float32)
@@ -45,7 +48,9 @@ class Encoded:
 
 
 def encode(weights: Weights, encoding: EncodingName) -> Encoded:
-    """Codes of weights, clipped to 0..1; NaN becomes the code for missing."""
+    """Codes of weights; NaN, and what is not within 0..1, becomes the code for missing."""
+    outside = (weights < -SLACK) | (weights > 1 + SLACK)
+    weights = np.where(outside, np.float32(np.nan), weights)
     return encode_sqrt8(weights) if encoding == "sqrt8" else encode_linear16(weights)
 
 
@@ -102,15 +107,35 @@ def decode(encoded: Encoded) -> Weights:
 
 
 def thumbnails(encoded: Encoded, size: tuple[int, int]) -> Codes:
-    """[head, query, key] pooled to `size` by maximum, as sqrt8 codes (missing counts as 0)."""
+    """[head, query, key] pooled to `size` by maximum, as sqrt8 codes; all missing stays missing."""
     codes = encoded.codes
     if encoded.encoding == "linear16":
         codes = encode_sqrt8(decode(encoded)).codes
-    codes = np.where(codes == 255, 0, codes).astype(np.uint8)
+    codes = codes + np.uint8(1)  # missing wraps to 0, below every weight
     for axis, wanted in zip((1, 2), size, strict=True):
         starts = np.arange(wanted) * codes.shape[axis] // wanted
         codes = np.maximum.reduceat(codes, starts, axis=axis)
-    return codes
+    return codes - np.uint8(1)
+
+
+DTYPES: dict[str, DtypeName] = {
+    "float32": "float32",
+    "float16": "float16",
+    "uint16": "bfloat16",
+    "uint8": "uint8",
+}
+"""NumPy has no bfloat16: uint16 holds its bits (see `scores.widen`)."""
+
+
+def pack_arrays(named: Mapping[str, np.ndarray]) -> tuple[list[ArraySpec], bytes]:
+    """Arrays of the four kinds in `DTYPES` as one gzip'd body, exact to the bit."""
+    specs: list[ArraySpec] = []
+    body = bytearray()
+    for name, array in named.items():
+        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        body += little.reshape(-1, 1).view(np.uint8).T.tobytes()
+        specs.append({"name": name, "dtype": DTYPES[array.dtype.name], "shape": list(array.shape)})
+    return specs, deflate(bytes(body))
 
 
 def deflate(data: np.ndarray | bytes, level: int = 6) -> bytes:

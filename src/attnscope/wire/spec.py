@@ -12,9 +12,10 @@ from typing import Literal, NotRequired, TypedDict
 
 VERSION = 1
 
-ViewName = Literal["head", "model"]
+ViewName = Literal["head", "model", "neuron"]
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
+DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
 
 
 class SegmentSpec(TypedDict):
@@ -35,11 +36,34 @@ class SideSpec(TypedDict):
     segments: list[SegmentSpec]
 
 
+class RulesSpec(TypedDict):
+    """How a layer makes weights from queries and keys (see `scores.ScoreSpec`), for the page.
+
+    `key_place` and `key_head` have one entry a head shown: the place of its key head in the
+    `vectors` reply, and that key head's number in the model. `bias` and `mask` name the layer
+    whose reply of that kind holds the array, because layers often share one.
+    """
+
+    dim: int
+    dtype: DtypeName
+    scaling: float
+    causal: bool
+    offset: int
+    window: int | None
+    softcap: float | None
+    sinks: bool
+    key_place: list[int]
+    key_head: list[int]
+    bias: int | None
+    mask: int | None
+
+
 class LayerSpec(TypedDict):
     """A layer's own number and the numbers of the heads shown, both as in the model."""
 
     layer: int
     heads: list[int]
+    rules: NotRequired[RulesSpec]
 
 
 class StreamSpec(TypedDict):
@@ -76,6 +100,8 @@ class StateSpec(TypedDict):
     filter: str
     layer: int
     heads: list[int] | None
+    head: int | None
+    expanded: bool
     pinned: PinnedSpec | None
     opened: CellSpec | None
     cells: Literal["auto", "lines", "heat"]
@@ -88,6 +114,7 @@ class Spec(TypedDict):
     view: ViewName
     theme: Theme
     title: str
+    notes: list[str]
     encoding: EncodingName
     sides: list[SideSpec]
     streams: list[StreamSpec]
@@ -95,15 +122,20 @@ class Spec(TypedDict):
 
 
 class Request(TypedDict):
-    """Ask for bytes: all heads of a layer, or the pooled images of all heads of a stream."""
+    """Ask for bytes.
 
-    kind: Literal["layer", "thumbnails"]
+    `layer`: the weights of a layer's heads shown. `thumbnails`: pooled images of all heads of a
+    stream. `vectors`: queries and keys of a layer. `bias`, `mask`: what that layer adds to its
+    scores or hides, where its rules name it.
+    """
+
+    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask"]
     stream: str
     layer: NotRequired[int]
 
 
 class ReplyMeta(TypedDict):
-    """How to read a reply's bytes, once inflated (gzip).
+    """How to read the bytes of weights, once inflated (gzip).
 
     `shape` is [head, query, key] for a layer; [cell, query, key] for thumbnails, with the cells
     in the order of the stream's `layers` and their `heads`, pooled by maximum.
@@ -114,6 +146,25 @@ class ReplyMeta(TypedDict):
     encoding: EncodingName
     codec: Literal["gzip"]
     spread: float
+
+
+class ArraySpec(TypedDict):
+    """One array of a reply: its numbers in row-major order, as planes of bytes.
+
+    A plane holds the first bytes of all numbers, the next one their second bytes (little-endian):
+    exponents are alike, and compress better side by side.
+    """
+
+    name: str
+    dtype: DtypeName
+    shape: list[int]
+
+
+class ArraysMeta(TypedDict):
+    """How to read the bytes of any other reply, once inflated: arrays one after the other."""
+
+    codec: Literal["gzip"]
+    arrays: list[ArraySpec]
 
 
 def key_of(request: Request) -> str:

@@ -88,8 +88,13 @@ function joinPlanes(bytes: Uint8Array, count: number): Uint16Array {
 }
 
 export async function decode(reply: Reply): Promise<Weights> {
+  if ("arrays" in reply.meta) throw new Error("it holds other data than weights");
+  return unpack(await inflated(reply), reply.meta);
+}
+
+export async function inflated(reply: Reply): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([reply.bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return unpack(new Uint8Array(await new Response(stream).arrayBuffer()), reply.meta);
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {

@@ -47,6 +47,14 @@ export function strongest(
   }));
 }
 
+/** How many of the others have no weight at all with the token, in any of the heads. */
+export function missingPartners(weights: Weights, places: number[], token: PinnedSpec, others: Range): number {
+  let count = 0;
+  for (let other = others.start; other < others.stop; other++)
+    if (pairBounds(weights, places, token, other).every((bounds) => bounds === null)) count++;
+  return count;
+}
+
 /** How many of the heads have no weight at all between the token and the others. */
 export function missingHeads(weights: Weights, places: number[], token: PinnedSpec, others: Range): number {
   const missing = (place: number) => {

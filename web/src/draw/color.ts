@@ -39,13 +39,17 @@ function gamma(value: number): number {
 }
 
 /** Chroma is lowered until the colour exists in sRGB. */
-export function rgb(color: Oklch): Rgb {
+function inGamut(color: Oklch): Oklch {
   let { c } = color;
   for (; c > 0; c -= 0.005) {
     const linear = linearOf(oklab({ ...color, c }));
     if (linear.every((v) => v > -0.0005 && v < 1.0005)) break;
   }
-  const [r, g, b] = linearOf(oklab({ ...color, c: Math.max(c, 0) }));
+  return { ...color, c: Math.max(c, 0) };
+}
+
+export function rgb(color: Oklch): Rgb {
+  const [r, g, b] = linearOf(oklab(inGamut(color)));
   return [gamma(r), gamma(g), gamma(b)];
 }
 
@@ -64,22 +68,29 @@ const palettes: Record<Mode, Oklch[]> = { light: [], dark: [] };
 export function headColor(place: number, mode: Mode): Oklch {
   const palette = palettes[mode];
   if (!palette.length)
-    palette.push(...DESIGNED.map(([h, c, dl]) => ({ l: BASE[mode] + dl * (mode === "light" ? 1 : 0.9), c, h })));
+    palette.push(...DESIGNED.map(([h, c, dl]) => inGamut({ l: BASE[mode] + dl * (mode === "light" ? 1 : 0.9), c, h })));
   while (palette.length <= place && palette.length < 128) palette.push(farthest(palette, mode));
   return palette[place % palette.length]!;
+}
+
+const candidates: Partial<Record<Mode, Oklch[]>> = {};
+
+/** What a palette may choose from. */
+function candidatesOf(mode: Mode): Oklch[] {
+  const hues = Array.from({ length: 40 }, (_, i) => 9 * i);
+  return (candidates[mode] ??= [-0.16, -0.08, 0, 0.08, 0.15].flatMap((dl) =>
+    [0.06, 0.12, 0.18].flatMap((c) => hues.map((h) => inGamut({ l: BASE[mode] + dl, c, h }))),
+  ));
 }
 
 /** The candidate that differs most from all colours taken so far. */
 function farthest(taken: Oklch[], mode: Mode): Oklch {
   let best: Oklch = taken[0]!;
   let distance = -1;
-  for (const l of [-0.16, -0.08, 0, 0.08, 0.15])
-    for (const c of [0.06, 0.12, 0.18])
-      for (let h = 0; h < 360; h += 9) {
-        const candidate = { l: BASE[mode] + l, c, h };
-        const nearest = Math.min(...taken.map((other) => difference(candidate, other)));
-        if (nearest > distance) [best, distance] = [candidate, nearest];
-      }
+  for (const candidate of candidatesOf(mode)) {
+    const nearest = Math.min(...taken.map((other) => difference(candidate, other)));
+    if (nearest > distance) [best, distance] = [candidate, nearest];
+  }
   return best;
 }
 

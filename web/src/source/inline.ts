@@ -1,7 +1,7 @@
 // Spec and data written into the page as script elements. The bundle may run while the page is
 // still being parsed, so what is not there yet is looked for again when parsing has ended.
 import { fromBase64 } from "../data/decode";
-import { keyOf, type Reply, type ReplyMeta, type Request, type Transport } from "../types";
+import { keyOf, type Reply, type Request, type Transport } from "../types";
 
 type Root = Document | ShadowRoot;
 
@@ -9,7 +9,11 @@ export async function inlineSpec(el: HTMLElement, id: string): Promise<unknown> 
   const script = await find(el, `script[data-attnscope-spec="${CSS.escape(id)}"]`);
   if (!script)
     throw new Error("The page has no description of this view. Save the view again and open the whole file.");
-  return JSON.parse(script.textContent ?? "");
+  try {
+    return JSON.parse(script.textContent ?? "");
+  } catch {
+    throw new Error("The page's description of this view is damaged. Save the view again and open the whole file.");
+  }
 }
 
 export function inlineSource(el: HTMLElement, id: string): Transport {
@@ -19,7 +23,7 @@ export function inlineSource(el: HTMLElement, id: string): Transport {
       const script = await find(el, `script[data-attnscope-data="${CSS.escape(id)}"][data-key="${CSS.escape(key)}"]`);
       if (!script)
         throw new Error(`The page has no data for "${key}". It was not saved whole: save the view again.`);
-      const meta = JSON.parse(script.getAttribute("data-meta") ?? "{}") as ReplyMeta;
+      const meta = JSON.parse(script.getAttribute("data-meta") ?? "{}") as Reply["meta"];
       return { meta, bytes: bytesOf(script, key) };
     },
   };

@@ -1,7 +1,7 @@
 // Data and state through an anywidget model: requests as messages, state as traits.
 import { effect } from "@preact/signals";
 import { STATE_KEYS, type Store } from "../store";
-import type { Reply, ReplyMeta, Request, Transport } from "../types";
+import type { Reply, Request, Transport } from "../types";
 
 /** What is used of anywidget's model. */
 export interface WidgetModel {
@@ -15,7 +15,7 @@ export interface WidgetModel {
 
 interface Message {
   id: string;
-  meta?: ReplyMeta;
+  meta?: Reply["meta"];
   error?: string;
 }
 

@@ -35,6 +35,9 @@ export interface BodyProps {
   painted(): void;
   /** A new number asks for a new painting. */
   turn: number;
+  /** Neuron view: shows a query token's neurons, or how the weight between two tokens comes about. */
+  expand?(token: PinnedSpec): void;
+  explain?(query: number, key: number): void;
 }
 
 export interface View {
@@ -43,26 +46,30 @@ export interface View {
   top: number;
 }
 
+/** Up to this height a list is shown whole; a longer one scrolls in a window of its own. */
+const WHOLE = 860;
+
 export function Body(props: BodyProps) {
   const { sides, shown, compact, heads } = props;
   const row = compact ? 22 : 24;
+  const rows = Math.max(sizeOf(shown.query), sizeOf(shown.key));
   const scroll = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const view = useView(scroll);
   const [stops, setStops] = useState<Stops>({ query: 0, key: 0 });
   const { at, pinned, told, spoken, setHover, setFocus } = useToken(props);
-  const layout = useLayout(sides, shown, view.width, compact);
+  const layout = useLayout(sides, shown, view.width, compact, props.expand !== undefined);
   const places = useMemo(() => heads.map((head) => head.place), [heads]);
   const partners = usePartners(props, at.token, places);
   const frame = frameOf(row, view, layout, scroll.current);
   useMarks(props, { canvas, width: view.width, layout, frame, token: at.token });
-  const handlers = useHandlers({ scroll, shown, frame, pinned: props.pinned, stops, setHover, setFocus, setStops });
+  const handlers = useHandlers({ scroll, shown, frame, pinned: props.pinned, stops, setHover, setFocus, setStops, expand: props.expand, explain: explaining(props, at) });
   const columns = { at, pinned, row, view, layout, stops, numbers: numbersOf(props, at, places, partners) };
   return (
     <div class={compact ? "body compact" : "body"}>
       <Titles layout={layout} />
-      <div class="scroll" ref={scroll} {...handlers}>
-        <div class="plane" style={{ height: `${Math.max(sizeOf(shown.query), sizeOf(shown.key)) * row}px` }}>
+      <div class={rows * row <= WHOLE ? "scroll whole" : "scroll"} ref={scroll} {...handlers}>
+        <div class="plane" style={{ height: `${rows * row}px` }}>
           <canvas ref={canvas} class="marks" aria-hidden="true" />
           <SideColumn side="query" body={props} {...columns} />
           <SideColumn side="key" body={props} {...columns} />
@@ -71,6 +78,12 @@ export function Body(props: BodyProps) {
       <Said body={props} at={at} partners={partners} told={told} spoken={spoken} place={{ ...view, row }} layout={layout} />
     </div>
   );
+}
+
+/** How a click on the number beside a token is understood. */
+function explaining({ explain }: BodyProps, { token }: Pointed): ((index: number) => void) | undefined {
+  if (!explain || !token) return undefined;
+  return (index) => (token.side === "query" ? explain(token.index, index) : explain(index, token.index));
 }
 
 /** The token that the picture is about: hovered, else focused, else pinned. */
@@ -126,6 +139,7 @@ function SideColumn({ side, body, at, pinned, row, view, layout, stops, numbers 
       stop={contains(shown, stops[side]) ? stops[side] : shown.start}
       rows={rowsToShow(sizeOf(shown), row, view.top, view.height)} active={at.token} pinned={pinned} partner={at.partner}
       numbers={at.token && at.token.side !== side ? numbers : NONE}
+      sign={body.expand && side === "query" ? () => "expand" : undefined}
     />
   );
 }
@@ -159,16 +173,16 @@ function Said({ body, at: { token, partner }, partners, told, spoken, place, lay
   );
 }
 
-function useLayout(sides: Record<SideName, SideSpec>, shown: Shown, width: number, compact: boolean): Layout {
+function useLayout(sides: Record<SideName, SideSpec>, shown: Shown, width: number, compact: boolean, signs: boolean): Layout {
   return useMemo(() => {
     const font = `${compact ? 12.5 : 14}px ${FONT}`;
     const text = (side: SideName) => widest(sides[side].text.slice(shown[side].start, shown[side].stop), font);
     const segments = sides.query.segments.length > 1 || sides.key.segments.length > 1;
-    return layoutOf({ width, queryText: text("query"), keyText: text("key"), compact, segments });
-  }, [sides, shown, width, compact]);
+    return layoutOf({ width, queryText: text("query") + (signs ? 22 : 0), keyText: text("key"), compact, segments });
+  }, [sides, shown, width, compact, signs]);
 }
 
-function useView(scroll: { current: HTMLDivElement | null }): View {
+export function useView(scroll: { current: HTMLDivElement | null }): View {
   const [view, setView] = useState<View>({ width: 0, height: 0, top: 0 });
   useLayoutEffect(() => {
     const el = scroll.current!;

@@ -54,16 +54,52 @@ export function stepLayer(store: Store, step: number): void {
   if (next) store.state.layer.value = next.layer;
 }
 
+/** The head `step` places further in the layer. */
+export function stepHead(store: Store, step: number): void {
+  const { heads } = store.layer.value;
+  const next = heads[heads.indexOf(store.head.value) + step];
+  if (next !== undefined) store.state.head.value = next;
+}
+
 export function LayerSelect({ store }: { store: Store }) {
   const { layers } = store.stream.value;
-  const place = layers.indexOf(store.layer.value);
-  const options = layers.map(({ layer }) => ({ value: String(layer), label: String(layer) }));
+  const numbers = layers.map(({ layer }) => layer);
   return (
-    <Field label="Layer">
+    <Stepper
+      name="layer" label="Layer" numbers={numbers} value={store.layer.value.layer}
+      step={(by) => stepLayer(store, by)} set={(number) => (store.state.layer.value = number)}
+    />
+  );
+}
+
+export function HeadSelect({ store }: { store: Store }) {
+  return (
+    <Stepper
+      name="head" label="Head" numbers={store.layer.value.heads} value={store.head.value}
+      step={(by) => stepHead(store, by)} set={(number) => (store.state.head.value = number)}
+    />
+  );
+}
+
+interface StepperProps {
+  name: string;
+  label: string;
+  numbers: number[];
+  value: number;
+  step(by: number): void;
+  set(number: number): void;
+}
+
+/** A select between two buttons for the one before and the one after. */
+function Stepper({ name, label, numbers, value, step, set }: StepperProps) {
+  const place = numbers.indexOf(value);
+  const options = numbers.map((number) => ({ value: String(number), label: String(number) }));
+  return (
+    <Field label={label}>
       <span class="stepper">
-        <button type="button" class="plain" aria-label="Previous layer" disabled={place === 0} onClick={() => stepLayer(store, -1)}>‹</button>
-        <Select name="layer" label="Layer" value={String(store.layer.value.layer)} options={options} onChange={(v) => (store.state.layer.value = Number(v))} />
-        <button type="button" class="plain" aria-label="Next layer" disabled={place === layers.length - 1} onClick={() => stepLayer(store, 1)}>›</button>
+        <button type="button" class="plain" aria-label={`Previous ${name}`} disabled={place === 0} onClick={() => step(-1)}>‹</button>
+        <Select name={name} label={label} value={String(value)} options={options} onChange={(v) => set(Number(v))} />
+        <button type="button" class="plain" aria-label={`Next ${name}`} disabled={place === numbers.length - 1} onClick={() => step(1)}>›</button>
       </span>
     </Field>
   );

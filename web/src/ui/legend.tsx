@@ -3,6 +3,8 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Mode, Rgb } from "../draw/color";
 import { sized } from "../draw/canvas";
+import type { Scales } from "../draw/neurons";
+import { cellColor } from "../draw/strips";
 import type { EncodingName } from "../types";
 
 const ACCURACY: Record<EncodingName, string> = {
@@ -18,6 +20,9 @@ export interface LegendProps {
   /** Colour of a weight, 0..1. */
   scale(weight: number): { color: Rgb; alpha: number };
   scaleLabel: string;
+  /** How exact the numbers are, where it does not follow from the encoding. */
+  accuracy?: string;
+  notes: string[];
 }
 
 export function Legend(props: LegendProps) {
@@ -26,12 +31,63 @@ export function Legend(props: LegendProps) {
       <Scale {...props} />
       <span>{props.help}</span>
       {props.note && <span class="note">{props.note}</span>}
-      <span>
-        Attention shows where a head looks, not why the model answers as it does.{" "}
-        <a href="https://arxiv.org/abs/1902.10186" target="_blank" rel="noopener">Learn more</a>
-      </span>
-      <span class="small">{ACCURACY[props.encoding]}</span>
+      <Caveat />
+      <span class="small">{props.accuracy ?? ACCURACY[props.encoding]}</span>
+      <Notes notes={props.notes} />
     </div>
+  );
+}
+
+function Notes({ notes }: { notes: string[] }) {
+  return <>{notes.map((note) => <span key={note} class="unusual">{note}</span>)}</>;
+}
+
+function Caveat() {
+  return (
+    <span>
+      Attention shows where a head looks, not why the model answers as it does.{" "}
+      <a href="https://arxiv.org/abs/1902.10186" target="_blank" rel="noopener">Learn more</a>
+    </span>
+  );
+}
+
+export interface NeuronLegendProps {
+  notes: string[];
+  mode: Mode;
+  scales: Scales;
+  weight: string;
+}
+
+/** What a cell is, and how strong a colour which number has. */
+export function NeuronLegend({ mode, scales, weight, notes }: NeuronLegendProps) {
+  return (
+    <div class="foot">
+      <span>One cell = one neuron</span>
+      <SignedScale mode={mode} label="q, k" scale={scales.vector} />
+      <SignedScale mode={mode} label="q × k" scale={scales.product} />
+      <span class="scale"><i class="swatch" style={{ background: weight }} />weight</span>
+      <span>Hover a query token to select it · click a row: why this number · ⊖ back to lines</span>
+      <span class="small">Cell colour: tanh(|value| ÷ {scales.vector}) for q and k, ÷ {scales.product} for q × k, ÷ {scales.score} for scores.</span>
+      <Caveat />
+      <Notes notes={notes} />
+    </div>
+  );
+}
+
+function SignedScale({ mode, label, scale }: { mode: Mode; label: string; scale: number }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useLayoutEffect(() => {
+    const context = sized(canvas.current!, 97, 10);
+    for (let x = 0; x < 97; x++) {
+      context.fillStyle = cellColor(((x - 48) / 48) * 2, 1, mode);
+      context.fillRect(x, 0, 1, 10);
+    }
+  }, [mode]);
+  const end = Number((2 * scale).toPrecision(3));
+  return (
+    <span class="scale" role="img" aria-label={`${label}: orange is negative, blue is positive, from −${end} to ${end}`}>
+      {label} −{end} <canvas ref={canvas} /> +{end}
+    </span>
   );
 }
 

@@ -24,6 +24,10 @@ export interface Pointing {
   setHover(token: PinnedSpec | null): void;
   setFocus(token: PinnedSpec | null): void;
   setStops(stops: Stops): void;
+  /** Shows the neurons of a query token: its sign is clicked, or Enter pressed on it. */
+  expand?: ((token: PinnedSpec) => void) | undefined;
+  /** Tells how a weight comes about: the number beside a token is clicked. */
+  explain?: ((index: number) => void) | undefined;
 }
 
 export function visible(token: PinnedSpec | null, shown: Shown): PinnedSpec | null {
@@ -49,7 +53,7 @@ export function useHandlers(pointing: Pointing) {
     onPointerLeave: () => setHover(null),
     onClick: (event: MouseEvent) => {
       const token = tokenOf(event.target);
-      if (token) pin(token, pointing);
+      if (token) clicked(event.target as Element, token, pointing);
     },
     onFocusIn: (event: FocusEvent) => {
       if ((event.target as Element).matches(":focus-visible")) setFocus(tokenOf(event.target));
@@ -60,6 +64,12 @@ export function useHandlers(pointing: Pointing) {
       if (handled) event.preventDefault();
     },
   };
+}
+
+function clicked(target: Element, token: PinnedSpec, pointing: Pointing): void {
+  if (pointing.expand && target.closest(".sign")) pointing.expand(token);
+  else if (pointing.explain && target.closest(".number")) pointing.explain(token.index);
+  else pin(token, pointing);
 }
 
 function pin(token: PinnedSpec, { pinned, stops, setStops }: Pointing): void {
@@ -77,6 +87,7 @@ function keyed(event: KeyboardEvent, pointing: Pointing, focus: (token: PinnedSp
     return true;
   }
   if (!token || event.ctrlKey || event.metaKey || event.altKey) return false;
+  if (event.key === "Enter" && pointing.expand && token.side === "query") return pointing.expand(token), true;
   if (event.key === "Enter" || event.key === " ") return pin(token, pointing), true;
   const next = nextToken(event.key, token, shown, stops);
   if (!next) return false;
@@ -87,16 +98,16 @@ function keyed(event: KeyboardEvent, pointing: Pointing, focus: (token: PinnedSp
   return true;
 }
 
-function tokenOf(target: EventTarget | null): PinnedSpec | null {
+export function tokenOf(target: EventTarget | null): PinnedSpec | null {
   const el = (target as Element | null)?.closest?.<HTMLElement>("[data-index]");
   return el ? { side: el.dataset.side as SideName, index: Number(el.dataset.index) } : null;
 }
 
-function find(scroll: HTMLElement, token: PinnedSpec): HTMLElement | null {
+export function find(scroll: HTMLElement, token: PinnedSpec): HTMLElement | null {
   return scroll.querySelector(`[data-index="${token.index}"][data-side="${token.side}"]`);
 }
 
-function bringIntoView(scroll: HTMLElement, at: number, row: number): void {
+export function bringIntoView(scroll: HTMLElement, at: number, row: number): void {
   const [top, bottom] = [at * row, (at + 1) * row];
   if (top < scroll.scrollTop) scroll.scrollTop = top - row;
   else if (bottom > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = bottom + row - scroll.clientHeight;

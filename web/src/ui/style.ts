@@ -61,7 +61,8 @@ button.plain:disabled { opacity: .35; cursor: default; }
 .title.query { left: 0; text-align: right; padding-right: 10px; }
 .title.key { padding-left: 10px; }
 .scroll { position: relative; overflow-y: auto; overflow-x: hidden; max-height: max(240px, min(70vh, 640px)); overscroll-behavior: auto; }
-.compact .scroll { max-height: max(240px, min(62vh, 520px)); }
+.scroll.whole { max-height: none; }
+.compact .scroll:not(.whole) { max-height: max(240px, min(62vh, 520px)); }
 .plane { position: relative; min-height: 24px; }
 .marks { position: sticky; top: 0; left: 0; display: block; pointer-events: none; }
 .column { position: absolute; top: 0; }
@@ -147,6 +148,57 @@ button.plain:disabled { opacity: .35; cursor: default; }
 .close { font: 18px/1 ${FONT}; width: 26px; height: 26px; border: 0; border-radius: 6px; background: none; color: var(--quiet); cursor: pointer; }
 .close:hover { background: var(--hover); color: var(--ink); }
 .panel.empty { border-style: dashed; display: flex; align-items: center; justify-content: center; text-align: center; color: var(--quiet); font-size: 13px; min-height: 180px; padding: 24px; }
+.sign { display: inline-flex; color: var(--accent); border-radius: 50%; flex: none; }
+.token .sign { position: absolute; left: 2px; padding: 4px; opacity: .72; }
+.token:hover .sign, .token.active .sign, .token:focus-visible .sign { opacity: 1; }
+.column.query .sign + .text { margin-left: 15px; }
+.token .sign:hover { background: var(--wash); }
+.expander { display: inline-flex; align-items: center; gap: 6px; font-weight: 600; }
+.neuron { display: flex; flex-wrap: wrap; gap: 16px 22px; align-items: flex-start; }
+.picture { flex: 1000 1 740px; min-width: 0; }
+.wide { overflow-x: auto; overflow-y: hidden; }
+.neurons .titles { height: 38px; }
+.title.strip { display: flex; flex-direction: column; padding: 0; line-height: 16px; overflow: hidden; }
+.title.strip span { overflow: hidden; text-overflow: ellipsis; font-size: 11px; }
+.title.strip b { font-size: 12.5px; }
+.title.end { text-align: right; }
+.title.strip:nth-child(1) { padding-right: 10px; }
+.title.strip:nth-child(3) { padding-left: 10px; }
+.neurons .token { font-size: 13.5px; }
+.neurons .column.key .token { padding-right: 6px; }
+.neurons .column.query .segment { right: calc(100% + 2px); }
+.neurons .column.key .segment { left: auto; right: calc(100% + 3px); border-left: 0; border-right: 2px solid var(--strong); padding: 0 1px 0 0; }
+.neurons .column.key .segment span { transform: rotate(180deg); }
+.sums, .prompt { pointer-events: none; }
+.sum { position: absolute; left: 0; width: 100%; height: 0; font-size: 12px; font-variant-numeric: tabular-nums; letter-spacing: -.01em; }
+.sum span { position: absolute; text-align: right; white-space: nowrap; }
+.sum span[data-step=weight] { font-weight: 600; }
+.sum span[data-step=mask] { color: var(--quiet); }
+.sum em { position: absolute; white-space: nowrap; color: var(--quiet); font-size: 11.5px; }
+.sum.hidden span { color: var(--quiet); font-weight: 400; }
+.sum.explained span { color: var(--accent); }
+.bar .note { color: var(--quiet); font-size: 12.5px; }
+.floating { position: absolute; pointer-events: none; display: flex; align-items: center; justify-content: flex-end; padding: 0 10px; font-size: 13.5px; border-radius: 4px; background: var(--wash); box-shadow: inset 0 0 0 1.5px var(--accent); }
+.floating span { overflow: hidden; text-overflow: ellipsis; white-space: pre; }
+.prompt { position: absolute; color: var(--quiet); font-size: 13px; text-align: center; }
+.neuron-tip { min-width: 0; }
+.neuron-tip .product { font-variant-numeric: tabular-nums; white-space: nowrap; }
+
+.why { flex: 1 1 350px; min-width: 0; background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px 14px; font-size: 12.5px; font-variant-numeric: tabular-nums; }
+.why .parts { display: flex; flex-wrap: wrap; gap: 6px 28px; }
+.why section { flex: 1 1 270px; min-width: 0; }
+.why h4 { font-size: 12px; font-weight: 650; margin: 8px 0 3px; color: var(--quiet); }
+.why table { border-collapse: collapse; width: 100%; }
+.why th { font-weight: 500; color: var(--quiet); text-align: right; font-size: 11px; padding: 1px 4px; }
+.why td { text-align: right; padding: 1.5px 4px; white-space: nowrap; }
+.why td.wide-cell { white-space: normal; }
+.why th:first-child, .why td:first-child { text-align: left; padding-left: 0; }
+.why tr.total td { border-top: 1px solid var(--strong); font-weight: 650; padding-top: 3px; }
+.why .track { width: 84px; position: relative; }
+.why .track i { position: absolute; top: 4px; height: 11px; border-radius: 1.5px; }
+.why p { margin: 5px 0 0; }
+.why .more { font: inherit; font-size: 12px; border: 0; background: none; color: var(--accent); cursor: pointer; padding: 3px 0; text-decoration: underline; text-underline-offset: 2px; }
+.why .every { max-height: 300px; overflow-y: auto; }
 @media (prefers-contrast: more) { .root { --quiet: var(--ink); --line: var(--strong); } }
 @media (forced-colors: active) { .chip[aria-pressed=true] { forced-color-adjust: none; } }
 @media (prefers-reduced-motion: no-preference) { .cell { transition: box-shadow .08s; } }

@@ -20,7 +20,13 @@ export interface ColumnProps {
   numbers: Map<number, Partner>;
   /** The token reached by Tab. */
   stop: number;
+  /** Tokens that play no part just now. */
+  faint?: ((index: number) => boolean) | undefined;
+  /** The sign before a token: a click on it shows or hides its neurons. */
+  sign?: ((index: number) => Sign | null) | undefined;
 }
+
+export type Sign = "expand" | "collapse";
 
 export function Column(props: ColumnProps) {
   const { side, shown, row, left, width, rows, stop } = props;
@@ -40,17 +46,18 @@ export function Column(props: ColumnProps) {
 }
 
 function Token(props: ColumnProps & { index: number }) {
-  const { side, spec, shown, row, active, pinned, partner, numbers, stop, index } = props;
+  const { side, spec, shown, row, active, pinned, partner, numbers, stop, index, sign } = props;
   const text = spec.text[index] ?? "";
   const is = (token: PinnedSpec | null) => token?.side === side && token.index === index;
   const classes = ["token"];
   if (spec.special.includes(index)) classes.push("special");
   if (text === "") classes.push("blank");
   if (is(active)) classes.push("active");
-  else if (active?.side === side) classes.push("faint");
+  else if (active?.side === side || props.faint?.(index)) classes.push("faint");
   if (is(pinned)) classes.push("pinned");
   if (partner === index && active && active.side !== side) classes.push("partner");
   const number = numbers.get(index);
+  const shownSign = sign?.(index);
   return (
     <div
       role="option" class={classes.join(" ")} data-side={side} data-index={index} tabIndex={index === stop ? 0 : -1}
@@ -58,9 +65,22 @@ function Token(props: ColumnProps & { index: number }) {
       aria-setsize={shown.stop - shown.start} aria-posinset={index - shown.start + 1}
       style={{ top: `${(index - shown.start) * row}px`, height: `${row}px` }}
     >
+      {shownSign && <SignIcon sign={shownSign} />}
       <span class="text">{shownText(text)}</span>
       {number && <span class="number">{formatBounds(number.mean, 3)}</span>}
     </div>
+  );
+}
+
+/** ⊕ or ⊖, drawn: fonts differ too much. */
+export function SignIcon({ sign }: { sign: Sign }) {
+  return (
+    <span class="sign" data-sign={sign} title={sign === "expand" ? "Show this token's neurons (Enter)" : "Back to lines (Enter)"} aria-hidden="true">
+      <svg viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round">
+        <circle cx="8" cy="8" r="6.5" />
+        <path d={sign === "expand" ? "M5 8h6M8 5v6" : "M5 8h6"} />
+      </svg>
+    </span>
   );
 }
 

@@ -1,6 +1,6 @@
 // What is known about the token, or the pair of tokens, under the pointer or the focus.
 import { formatBounds, meanOfPresent, sinkBounds } from "../data/numbers";
-import { missingHeads, otherSide, pairBounds, shownText, type Partner } from "../data/tokens";
+import { missingHeads, missingPartners, otherSide, pairBounds, shownText, type Partner } from "../data/tokens";
 import type { Shown } from "../data/filter";
 import type { Bounds, Weights } from "../data/decode";
 import type { PinnedSpec, SideName, SideSpec } from "../types";
@@ -46,6 +46,7 @@ function Name({ side, index, spec }: { side: SideName; index: number; spec: Side
 
 function TokenFacts({ token, sides, shown, weights, heads, sinks, strongest }: TooltipProps) {
   const missing = missingHeads(weights, heads.map((head) => head.place), token, shown[otherSide(token.side)]);
+  const gone = missingPartners(weights, heads.map((head) => head.place), token, shown[otherSide(token.side)]);
   const other = sides[otherSide(token.side)];
   const mean = heads.length > 1 ? `mean of ${heads.length} heads` : `head ${heads[0]?.number}`;
   return (
@@ -56,6 +57,7 @@ function TokenFacts({ token, sides, shown, weights, heads, sinks, strongest }: T
         {strongest.slice(0, 3).map(({ index, mean }) => (
           <Row key={index} label={shownText(other.text[index]!)} value={mean} />
         ))}
+        {gone > 0 && missing < heads.length && <tr><td class="quiet">{gone} {gone === 1 ? "weight" : "weights"} missing</td></tr>}
         {missing > 0 && <tr><td class="quiet">missing in {missing} of {heads.length} heads</td></tr>}
         {!strongest.length && missing < heads.length && <tr><td class="quiet">no weight above 0.005 here</td></tr>}
         {sinks && token.side === "query" && (

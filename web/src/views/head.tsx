@@ -48,7 +48,7 @@ function HeadView(props: ViewProps) {
         />
       )}
       <Legend
-        mode={mode} encoding={spec.encoding} help="Hover a token to isolate it · click to pin · double-click a head for solo"
+        mode={mode} encoding={spec.encoding} notes={spec.notes} help="Hover a token to isolate it · click to pin · double-click a head for solo"
         scale={(alpha) => ({ color: heads.length === 1 ? rgb(headColor(heads[0]!.number, mode)) : NEUTRAL[mode], alpha })} scaleLabel="weight"
         note={noteOf(heads.length, store.filter.value)}
       />

@@ -65,7 +65,7 @@ function ModelView(props: ViewProps) {
       </div>
       {hovered && <CellTip {...hovered} root={root.current!} />}
       <Legend
-        mode={mode} encoding={spec.encoding} help="Click a cell to open its head · in it, hover a token to isolate it, click to pin"
+        mode={mode} encoding={spec.encoding} notes={spec.notes} help="Click a cell to open its head · in it, hover a token to isolate it, click to pin"
         scale={(weight) => scaleOf(weight, style, mode)} scaleLabel={style === "heat" ? "weight (root scale)" : "weight"}
       />
     </div>

@@ -1,0 +1,113 @@
+// Arrays of a reply, and of these what one head multiplies: queries, keys, and all else that
+// enters its scores.
+import type { ArraysMeta, DtypeName, Reply, RulesSpec } from "../types";
+import { inflated } from "./decode";
+
+export interface NumberArray {
+  shape: number[];
+  data: Float32Array | Uint8Array;
+}
+
+export interface Arrays {
+  named: Map<string, NumberArray>;
+  bytes: number;
+}
+
+/** One head of one layer, ready for `steps`. */
+export interface HeadVectors {
+  rules: RulesSpec;
+  dim: number;
+  nQuery: number;
+  nKey: number;
+  /** [query, dim] and [key, dim], of this head and of the key head that serves it. */
+  queries: Float32Array;
+  keys: Float32Array;
+  /** [query, key], added to the scores. */
+  bias: Float32Array | null;
+  /** 1 where a query [query, key], or any query [key], may see the key. */
+  mask: Uint8Array | null;
+  seen: Uint8Array | null;
+  /** The logit of a learned sink. */
+  sink: number | null;
+}
+
+const SIZES: Record<DtypeName, number> = { float32: 4, float16: 2, bfloat16: 2, uint8: 1 };
+
+export async function decodeArrays(reply: Reply): Promise<Arrays> {
+  if (!("arrays" in reply.meta)) throw new Error("it holds weights instead of arrays");
+  return unpackArrays(await inflated(reply), reply.meta);
+}
+
+/** Already inflated bytes → arrays; half precision is widened exactly. */
+export function unpackArrays(bytes: Uint8Array, meta: ArraysMeta): Arrays {
+  const named = new Map<string, NumberArray>();
+  let [at, total] = [0, 0];
+  for (const { name, dtype, shape } of meta.arrays) {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const part = bytes.subarray(at, (at += count * SIZES[dtype]));
+    if (part.length !== count * SIZES[dtype])
+      throw new Error(`"${name}" has ${part.length} bytes, expected ${count * SIZES[dtype]} for ${dtype} [${shape}]`);
+    const data = widened(part, dtype, count);
+    total += data.byteLength;
+    named.set(name, { shape, data });
+  }
+  if (at !== bytes.length) throw new Error(`there are ${bytes.length - at} bytes too many`);
+  return { named, bytes: total };
+}
+
+function widened(bytes: Uint8Array, dtype: DtypeName, count: number): Float32Array | Uint8Array {
+  if (dtype === "uint8") return bytes.slice();
+  const plane = (place: number, i: number) => bytes[place * count + i]!;
+  if (dtype === "float16") return Float32Array.from({ length: count }, (_, i) => halfOf(plane(0, i) | (plane(1, i) << 8)));
+  const bits = new Uint32Array(count);
+  for (let i = 0; i < count; i++)
+    bits[i] = dtype === "bfloat16"
+      ? (plane(0, i) << 16) | (plane(1, i) << 24)
+      : plane(0, i) | (plane(1, i) << 8) | (plane(2, i) << 16) | (plane(3, i) << 24);
+  return new Float32Array(bits.buffer);
+}
+
+/** IEEE half precision, from its bits. */
+export function halfOf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+}
+
+export interface LayerArrays {
+  vectors: Arrays;
+  bias: Arrays | null;
+  mask: Arrays | null;
+}
+
+/** What one head of a layer multiplies; `place` is the head's place among those shown. */
+export function headVectors({ vectors, bias, mask }: LayerArrays, rules: RulesSpec, place: number): HeadVectors {
+  const [queries, keys] = [floats(vectors, "queries"), floats(vectors, "keys")];
+  const [nQuery, nKey] = [queries.shape[1]!, keys.shape[1]!];
+  const added = bias && floats(bias, "bias");
+  return {
+    rules, dim: rules.dim, nQuery, nKey,
+    queries: cut(queries, place),
+    keys: cut(keys, rules.key_place[place]!),
+    bias: added && cut(added, added.shape[0] === 1 ? 0 : place),
+    mask: (mask?.named.get("mask")?.data as Uint8Array | undefined) ?? null,
+    seen: (vectors.named.get("seen")?.data as Uint8Array | undefined) ?? null,
+    sink: vectors.named.has("sinks") ? floats(vectors, "sinks").data[place]! : null,
+  };
+}
+
+interface Floats extends NumberArray {
+  data: Float32Array;
+}
+
+function floats(arrays: Arrays, name: string): Floats {
+  const found = arrays.named.get(name);
+  if (!(found?.data instanceof Float32Array)) throw new Error(`the data have no "${name}"`);
+  return found as Floats;
+}
+
+function cut({ data, shape }: Floats, place: number): Float32Array {
+  const size = shape.slice(1).reduce((product, length) => product * length, 1);
+  return data.subarray(place * size, (place + 1) * size);
+}

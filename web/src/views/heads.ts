@@ -1,0 +1,69 @@
+// Queries and keys of the head that is shown: loaded with what its rules name, checked against
+// the spec, kept while the next are on their way.
+import { useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
+import { headVectors, type Arrays, type HeadVectors, type LayerArrays } from "../data/vectors";
+import type { Source } from "../source/cache";
+import type { Store } from "../store";
+import type { LayerSpec, Spec, StreamSpec } from "../types";
+import { messageOf } from "../ui/note";
+import { useNow } from "./load";
+
+export interface LoadedHead {
+  key: string;
+  head: HeadVectors | null;
+  problem: string | null;
+}
+
+interface Wanted {
+  key: string;
+  stream: StreamSpec;
+  layer: LayerSpec;
+  place: number;
+}
+
+export function useHead(source: Source, store: Store, spec: Spec): { wanted: ReadonlySignal<Wanted>; loaded: ReadonlySignal<LoadedHead> } {
+  const loaded = useSignal<LoadedHead>({ key: "", head: null, problem: null });
+  const wanted = useComputed<Wanted>(() => {
+    const [stream, layer, head] = [store.stream.value, store.layer.value, store.head.value];
+    return { key: `${stream.name}/${layer.layer}/${head}`, stream, layer, place: layer.heads.indexOf(head) };
+  });
+  useNow(() => {
+    const now = wanted.value;
+    loadLayer(source, now.stream, now.layer)
+      .then((arrays) => headOf(arrays, now, spec))
+      .then(
+        (head) => wanted.peek() === now && (loaded.value = { key: now.key, head, problem: null }),
+        (error: unknown) => wanted.peek() === now && (loaded.value = { key: now.key, head: null, problem: messageOf(error) }),
+      );
+  });
+  return { wanted, loaded };
+}
+
+/** Everything that a layer's heads need; also called ahead of time. */
+export async function loadLayer(source: Source, stream: StreamSpec, { layer, rules }: LayerSpec): Promise<LayerArrays> {
+  if (!rules) throw new Error("The view holds no queries and keys. Make it again with trace.neuron_view().");
+  const shared = (kind: "bias" | "mask") => {
+    const owner = rules[kind];
+    return owner === null ? null : source.arrays({ kind, stream: stream.name, layer: owner });
+  };
+  const vectors = source.arrays({ kind: "vectors", stream: stream.name, layer });
+  const [own, bias, mask] = await Promise.all([vectors, shared("bias"), shared("mask")]);
+  return { vectors: own, bias, mask };
+}
+
+const made = new WeakMap<Arrays, Map<number, HeadVectors>>();
+
+function headOf(arrays: LayerArrays, { stream, layer, place }: Wanted, spec: Spec): HeadVectors {
+  const heads = made.get(arrays.vectors) ?? new Map<number, HeadVectors>();
+  made.set(arrays.vectors, heads);
+  let head = heads.get(place);
+  if (!head) {
+    head = headVectors(arrays, layer.rules!, place);
+    const expected = [spec.sides[stream.query]!.text.length, spec.sides[stream.key]!.text.length];
+    const [queries, keys] = [head.queries.length / head.dim, head.keys.length / head.dim];
+    if (queries !== expected[0] || keys !== expected[1])
+      throw new Error(`The data have ${queries} queries and ${keys} keys, but the tokens need ${expected[0]} and ${expected[1]}. Save or run the view again.`);
+    heads.set(place, head);
+  }
+  return head;
+}
