@@ -42,6 +42,7 @@ $(VENV)/.base: $(VENV)/.made constraints.txt pyproject.toml hatch_build.py
 $(VENV)/.test: $(VENV)/.base
 	@echo "· test tools"
 	@$(PIP) --group test --group lint
+	@$(PIP) --no-deps bertviz
 	@touch $@
 
 web/node_modules/.made: web/package.json web/package-lock.json $(VENV)/.made
