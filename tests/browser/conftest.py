@@ -15,6 +15,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Locator,
     Page,
+    expect,
     sync_playwright,
 )
 
@@ -32,18 +33,29 @@ ARGUMENTS = (
     "--disable-extensions",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-FINISHED = '[data-attnscope-state="drawn"], [data-attnscope-state="error"]'
+FINISHED = re.compile("drawn|error")
 
 OpenView = Callable[..., Locator]
 QuietContext = Callable[..., AbstractContextManager[BrowserContext]]
 
 
+_running: list[Browser] = []
+
+
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for all tests of a worker; it resolves no name but 127.0.0.1."""
+    """One Chromium for all tests of a worker; it resolves no name but 127.0.0.1.
+
+    tests/visual has this fixture too, as one of its own: it gets the same Chromium.
+    """
+    if _running:
+        yield _running[0]
+        return
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        _running.append(launched)
         yield launched
+        _running.clear()
         launched.close()
 
 
@@ -122,8 +134,8 @@ def open_view(tmp_path: Path) -> OpenView:
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=color_scheme)
         page.goto(path.resolve().as_uri())
-        view = page.locator("[data-attnscope-state]").first
-        page.wait_for_selector(FINISHED, state="attached", timeout=timeout)
+        view = page.locator("[data-attnscope-view]").first
+        expect(view).to_have_attribute("data-attnscope-state", FINISHED, timeout=timeout)
         state = view.get_attribute("data-attnscope-state")
         assert state == "drawn", f"the view is in state {state!r}: {view.inner_text()}"
         return view

@@ -1,0 +1,117 @@
+"""The views that are compared with pictures: which data, how shown, and which part is taken.
+
+Only marks are taken, at reduced size: text looks different on every machine, lines, boxes and
+cells do not.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page
+
+import attnscope
+from tests.browser.looking import FRAMES, hover, settle, token
+
+WIDTH = 160
+STEP = 24
+"""A pixel is changed when a channel is off by more than this, of 255."""
+SHARE = 0.02
+"""So many pixels may be changed."""
+
+
+def pattern(layers: int, heads: int, tokens: int) -> np.ndarray:
+    """[layer, head, query, key] by formula, the same on every machine: bands, stripes, a sink."""
+    layer, head, query, key = np.ogrid[:layers, :heads, :tokens, :tokens]
+    band = -np.abs(key - query - (layer - head)) * (0.6 + 0.3 * head)
+    stripes = 2.5 * np.cos(key * (layer + 1) + head)
+    sink = np.where(key == 0, 1.5 * head, 0)
+    scores = np.where(head % 3 == 2, stripes + 0 * query, band) + sink
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return (weights / weights.sum(-1, keepdims=True)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture: a view of a pattern, what is done to it, and the part taken."""
+
+    name: str
+    view: str
+    take: Callable[[Locator], tuple[float, float, float, float]]
+    width: int = 1400
+    tokens: int = 12
+    options: dict[str, object] = field(default_factory=dict)
+    act: Callable[[Locator], None] = lambda view: None
+    roll: int = 0  # every layer shows the weights of another one: a wrong picture
+
+
+def between_columns(view: Locator) -> tuple[float, float, float, float]:
+    """The lines, and the edge of the keys' boxes that no text reaches."""
+    query, key, scroll = (
+        view.locator(part).bounding_box() for part in (".column.query", ".column.key", ".scroll")
+    )
+    left = query["x"] + query["width"]
+    return left, scroll["y"], key["x"] + 8, scroll["y"] + scroll["height"]
+
+
+def cells(view: Locator) -> tuple[float, float, float, float]:
+    """The grid without its numbers."""
+    first, last = (
+        cell.bounding_box() for cell in (view.locator(".cell").first, view.locator(".cell").last)
+    )
+    return first["x"], first["y"], last["x"] + last["width"], last["y"] + last["height"]
+
+
+def open_cell(view: Locator) -> None:
+    view.locator(".cell[data-layer='2'][data-head='1']").click()
+
+
+def pin(view: Locator) -> None:
+    token(view, "key", 5).click()
+    view.page.mouse.move(1, 1)
+
+
+HEAD = {"layer": 1}
+SCENES = [
+    Scene("head-light", "head", between_columns, options=HEAD),
+    Scene("head-dark-narrow", "head", between_columns, 600, 8, options={**HEAD, "theme": "dark"}),
+    Scene(
+        "head-hovered", "head", between_columns, options=HEAD, act=lambda v: hover(v, "query", 3)
+    ),
+    Scene("head-pinned-dark", "head", between_columns, options={**HEAD, "theme": "dark"}, act=pin),
+    Scene("head-long", "head", between_columns, tokens=200, options={"layer": 1, "heads": [1]}),
+    Scene("model-light", "model", cells),
+    Scene("model-dark-narrow", "model", cells, 600, options={"theme": "dark"}),
+    Scene("model-heat", "model", cells, tokens=100),
+    Scene("model-heat-dark", "model", cells, tokens=100, options={"theme": "dark"}),
+    Scene("model-thumbnails", "model", cells, 600, tokens=160),
+    Scene("model-opened", "model", between_columns, act=open_cell),
+]
+
+
+def picture(scene: Scene, page: Page, open_view: Callable[..., Locator]) -> Image.Image:
+    """The part of the scene's view that is compared, at reduced size."""
+    weights = np.roll(pattern(4, 6, scene.tokens), scene.roll, axis=0)
+    tokens = range(scene.tokens)  # short texts: columns get their least width in any font
+    trace = attnscope.from_attention(weights, [str(number) for number in tokens])
+    shown = getattr(trace, f"{scene.view}_view")(**scene.options)
+    view = open_view(page, shown.html(), width=scene.width, height=1000)
+    scene.act(view)
+    settle(view)
+    page.evaluate(FRAMES)
+    left, top, right, bottom = scene.take(view)
+    clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    height = round(WIDTH * image.height / image.width)
+    return image.resize((WIDTH, height), Image.Resampling.BOX)
+
+
+def changed(image: Image.Image, reference: Image.Image) -> float:
+    """The share of pixels that differ visibly; the reference decides the size."""
+    there = np.asarray(image.resize(reference.size, Image.Resampling.BOX), int)
+    apart = np.abs(there - np.asarray(reference.convert("RGB"), int)).max(axis=2)
+    return float((apart > STEP).mean())
