@@ -20,16 +20,19 @@ JOINERS = "\u200c\u200d"
 
 
 def display_texts(
-    raw: Sequence[str], special: Sequence[bool] | np.ndarray | None = None, byte_level: bool = False
+    raw: Sequence[str],
+    special: Sequence[bool] | np.ndarray | None = None,
+    byte_level: bool | None = None,
 ) -> tuple[str, ...]:
     """The display text of each piece.
 
     Args:
         raw: the tokenizer's pieces, in order.
         special: True for pieces to be shown as they are.
-        byte_level: pieces spell bytes; also assumed when one of them has `Ġ` or `Ċ`.
+        byte_level: whether pieces spell bytes; None guesses it from the pieces.
     """
-    byte_level = byte_level or any("Ġ" in piece or "Ċ" in piece for piece in raw)
+    if byte_level is None:
+        byte_level = _spells_bytes(raw)
     sentence_pieces = any("▁" in piece for piece in raw)
     as_is = special if special is not None else [False] * len(raw)
     spelled = [
@@ -50,6 +53,15 @@ def _byte_alphabet() -> dict[str, int]:
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     rest = [b for b in range(256) if b not in set(plain)]
     return {chr(b): b for b in plain} | {chr(256 + i): b for i, b in enumerate(rest)}
+
+
+def _spells_bytes(raw: Sequence[str]) -> bool:
+    """True where `Ġ` or `Ċ` must be a space or a line's end: all pieces together are UTF-8."""
+    letters = set("".join(raw))
+    if not letters & set("ĠĊ") or not letters <= set(_byte_alphabet()):
+        return False
+    spelled = _decode(b"".join(_spell(piece, byte_level=True) for piece in raw))
+    return not any(character.startswith("\\x") for character, _, _ in spelled[3:-3])
 
 
 def _spell(piece: str, byte_level: bool) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from attnscope._display import printable
 from attnscope._types import Weights
 from attnscope.errors import AttnscopeWarning, InputError
 from attnscope.scores import WeightsLayer
@@ -63,13 +64,14 @@ def from_attention(
     given = {"self": attention, "encoder": encoder, "decoder": decoder, "cross": cross}
     present = {name: value for name, value in given.items() if value is not None}
     _check_streams(present)
-    source = None if tokens is None else _as_tokens(tokens, "tokens").with_segments(segments)
+    source = None if tokens is None else _as_tokens(tokens, "tokens")
+    if len(segments):
+        source = _named_runs(source, segments)
     target = None if target_tokens is None else _as_tokens(target_tokens, "target_tokens")
     sides = {"self": (source, source), "encoder": (source, source)}
     sides |= {"decoder": (target, target), "cross": (target, source)}
     streams = [_stream(name, value, *sides[name], index) for name, value in present.items()]
-    _warn_once(streams)
-    return Trace(streams, Provenance(model=model))
+    return Trace(streams, Provenance(model=printable(str(model)), notes=_warn_once(streams)))
 
 
 def _check_streams(present: dict[str, Any]) -> None:
@@ -86,7 +88,8 @@ def _check_streams(present: dict[str, Any]) -> None:
 def _as_tokens(given: Any, name: str) -> Tokens:
     if isinstance(given, Tokens):
         return given
-    if isinstance(given, str) or not hasattr(given, "__len__"):
+    listed = hasattr(given, "__len__") and getattr(given, "ndim", 1) == 1
+    if isinstance(given, str | bytes | dict | set) or not listed:
         raise InputError(
             f"{name} must be a list with one string a token, got {type(given).__name__} "
             f"{str(given)[:40]!r}. A tokenizer gives it: "
@@ -175,14 +178,33 @@ def _batch_item(where: str, array: Float[np.ndarray, "b h q k"], index: int | No
 def _to_numpy(where: str, layer: Any) -> Float[np.ndarray, "..."]:
     """float32 of whatever the framework has; torch is recognised by what it can do."""
     if hasattr(layer, "detach"):
-        layer = layer.detach().cpu().float().numpy()
+        layer = layer.detach()
     try:
-        return np.ascontiguousarray(np.asarray(layer), dtype=np.float32)
-    except (TypeError, ValueError) as cause:
+        array = np.array(_plain(layer), dtype=np.float32, order="C", copy=True)
+        array.setflags(write=False)
+        return array
+    except (TypeError, ValueError, RuntimeError) as cause:
         raise InputError(
             f"{where} cannot be read as an array of numbers: {_what(layer)} ({cause}). For "
             "generate() output, which has a tuple of layers a step, pass one step."
         ) from None
+
+
+def _plain(layer: Any) -> Any:
+    """Something that NumPy reads as real numbers; what a masked array hides is missing."""
+    if hasattr(layer, "cpu") and hasattr(layer, "float"):
+        return layer.cpu().float().numpy()
+    if isinstance(layer, np.ma.MaskedArray):
+        return np.ma.filled(layer.astype(np.float32), np.nan)
+    if getattr(getattr(layer, "dtype", None), "kind", "") in set("cMmUS"):
+        raise TypeError(f"its numbers are {layer.dtype}")
+    return layer
+
+
+def _named_runs(tokens: Tokens | None, segments: Sequence[Any]) -> Tokens:
+    if tokens is None:
+        raise InputError(f"segments={list(segments)!r} name runs of tokens: pass tokens= as well.")
+    return tokens.with_segments(segments)
 
 
 def _fitted(tokens: Tokens | None, n: int, has: str, name: str) -> Tokens:
@@ -198,8 +220,8 @@ def _fitted(tokens: Tokens | None, n: int, has: str, name: str) -> Tokens:
     return tokens
 
 
-def _warn_once(streams: Sequence[Stream]) -> None:
-    """One warning for all that looks wrong, with where it was seen first."""
+def _warn_once(streams: Sequence[Stream]) -> tuple[str, ...]:
+    """One warning for all that looks wrong, with where it was seen first; notes for the page."""
     found: dict[str, str] = {}
     for stream in streams:
         for number, layer in zip(stream.numbers, stream.layers, strict=True):
@@ -208,6 +230,7 @@ def _warn_once(streams: Sequence[Stream]) -> None:
     if found:
         listed = "; ".join(f"{problem} (first in {where})" for problem, where in found.items())
         warnings.warn(f"this attention looks unusual: {listed}.", AttnscopeWarning, stacklevel=3)
+    return tuple(f"Unusual: {problem} (first in {where})." for problem, where in found.items())
 
 
 def _problems(weights: Weights) -> list[str]:
@@ -219,7 +242,7 @@ def _problems(weights: Weights) -> list[str]:
     if low < -1e-6 or high > 1 + 1e-3:
         problems.append(
             f"weights go from {low:.3g} to {high:.3g}, expected 0 to 1 (scores before the "
-            "softmax?); they are drawn clipped"
+            "softmax?); those outside are shown as missing"
         )
     sums = np.where(missing, 0, weights).sum(-1)
     odd = (np.abs(sums - 1) > SUM_TOLERANCE) & (np.abs(sums) > SUM_TOLERANCE)

@@ -22,9 +22,7 @@ State = Literal["ok", "missing", "broken"]
 
 _EXTRAS = {
     "hf": "capturing a Hugging Face model",
-    "plot": "images for papers",
-    "frames": "tables in pandas and xarray",
-    "serve": "showing views from a local server",
+    "frames": "tables as pandas DataFrames",
 }
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*(?:;.*extra == ['\"](\w+)['\"])?")
@@ -58,6 +56,11 @@ def verdict(found: list[Check]) -> str:
     if broken:
         return f"attnscope cannot work: {', '.join(broken)}."
     missing = [check.name for check in found if check.state == "missing"]
+    if {"torch", "transformers"} & set(missing):
+        return (
+            "attnscope is ready for arrays (from_attention); capturing a model needs torch and "
+            "transformers: pip install 'attnscope[hf]'."
+        )
     note = f"; not installed, all optional: {', '.join(missing)}" if missing else ""
     return f"attnscope is ready{note}."
 

@@ -51,6 +51,7 @@ def load(name: str) -> tuple[Any, Any]:
     """
     target = str(Path(name).expanduser()) if is_folder(name) else name
     try:
+        import torch  # noqa: F401  (transformers alone imports, and fails later)
         import transformers
     except ImportError as error:
         raise MissingDependencyError(
@@ -62,7 +63,12 @@ def load(name: str) -> tuple[Any, Any]:
         two_stacks = getattr(config, "is_encoder_decoder", False)
         kind = transformers.AutoModelForSeq2SeqLM if two_stacks else transformers.AutoModel
         model = kind.from_pretrained(target)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of many libraries: safetensors, tokenizers, huggingface_hub
         said = str(error).strip().partition("\n")[0]
         raise InputError(f"transformers could not load {name}: {said}") from error
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise InputError(
+            f"{name} has no tokenizer: every word would be unknown. Put its files there "
+            "(tokenizer.save_pretrained), or use attnscope.capture with a tokenizer of your own."
+        )
     return model.eval(), tokenizer

@@ -8,6 +8,7 @@ Word groups, segments, character spans and masks come from the tokenizer where i
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,7 +58,7 @@ class Tokens:
         return iter(self.text)
 
     @classmethod
-    def plain(cls, names: Iterable[Any], *, segments: Sequence[Any] = ()) -> Tokens:
+    def plain(cls, names: Iterable[Any], *, segments: Any = ()) -> Tokens:
         """Tokens from names alone (`outputs of convert_ids_to_tokens`, words, positions).
 
         `segments` are (name, start, stop) in order, or a list of starts of further segments.
@@ -67,12 +68,17 @@ class Tokens:
         tokens = cls(display_texts(raw), raw, special, words=words_from_markers(raw, special))
         return tokens.with_segments(segments)
 
-    def with_segments(self, segments: Sequence[Any]) -> Tokens:
+    def with_segments(self, segments: Any) -> Tokens:
         """The same tokens with these named runs: `[("question", 0, 9), ...]` or starts `[9]`.
 
         Raises:
             InputError: when the runs leave a gap, overlap, are empty or end elsewhere.
         """
+        if isinstance(segments, str | bytes | dict) or not hasattr(segments, "__len__"):
+            raise InputError(
+                "segments must be a list such as [('question', 0, 9), ('context', 9, 40)] or of "
+                f"starts such as [9], got {segments!r}."
+            )
         return replace(self, segments=_segments(segments, len(self)))
 
     def take(self, keep: TokenMask) -> Tokens:
@@ -102,13 +108,10 @@ def _segments(given: Sequence[Any], n: int) -> tuple[Segment, ...]:
         return ()
     if all(isinstance(item, int | np.integer) for item in given):
         starts = [0, *(int(item) for item in given)]
-        names = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
         runs = zip(starts, [*starts[1:], n], strict=True)
-        made = [Segment(names[i % 26], start, stop) for i, (start, stop) in enumerate(runs)]
+        made = [Segment(_letters(i), start, stop) for i, (start, stop) in enumerate(runs)]
     else:
-        made = [
-            s if isinstance(s, Segment) else Segment(str(s[0]), *map(int, s[1:])) for s in given
-        ]
+        made = [_segment(item) for item in given]
     stops = [0, *(s.stop for s in made)]
     joined = all(s.start == stop < s.stop for s, stop in zip(made, stops, strict=False))
     if not joined or stops[-1] != n:
@@ -143,6 +146,25 @@ SPECIAL_NAMES = frozenset(
         "<end_of_turn>",
     ]
 )
+
+
+def _segment(given: Any) -> Segment:
+    if isinstance(given, Segment):
+        return given
+    try:
+        name, start, stop = given
+        return Segment(printable(str(name)), operator.index(start), operator.index(stop))
+    except (TypeError, ValueError):
+        raise InputError(
+            "segments must be (name, start, stop) in order, such as "
+            f"[('question', 0, 9), ('context', 9, 40)], or starts such as [9]; got {given!r}."
+        ) from None
+
+
+def _letters(number: int) -> str:
+    """A to Z, then AA, AB, ..."""
+    before = _letters(number // 26 - 1) if number >= 26 else ""
+    return before + chr(ord("A") + number % 26)
 
 
 def looks_special(piece: str) -> bool:
@@ -187,9 +209,11 @@ def tokens_from_tokenizer(tokenizer: Any, encoding: Any, index: int = 0) -> Toke
 
 
 def is_byte_level(tokenizer: Any) -> bool:
-    """True where pieces spell bytes (GPT-2's alphabet), so that `Ġ` is a space."""
-    found = tokenizer.convert_tokens_to_ids("Ġ")
-    return found is not None and found != getattr(tokenizer, "unk_token_id", None)
+    """True where pieces spell bytes (GPT-2's alphabet), so that `Ġ` is a space and not a letter."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return hasattr(tokenizer, "byte_decoder")
+    return "ByteLevel" in f"{backend.pre_tokenizer!r} {backend.decoder!r}"
 
 
 def _row(batch: Any, index: int) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -158,3 +160,74 @@ def test_masked_rows_are_not_unusual() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         attnscope.from_attention(masked, list("abcd"))
+
+
+def test_a_trace_keeps_its_own_copy() -> None:
+    array = attention()
+    trace = attnscope.from_attention(array, list("abcd"))
+    kept = trace.weights(0).copy()
+    array[:] = 0
+    np.testing.assert_array_equal(trace.weights(0), kept)
+    with pytest.raises(AttributeError, match="a Trace is immutable"):
+        trace.streams = {}
+
+
+def test_masked_arrays_have_missing_weights() -> None:
+    hidden = np.ma.masked_array(attention()[0], mask=np.eye(4, dtype=bool)[None].repeat(3, 0))
+    with pytest.warns(AttnscopeWarning, match="12 weights are NaN and shown as missing"):
+        trace = attnscope.from_attention([hidden], list("abcd"))
+    assert np.isnan(trace.weights(0, 0).diagonal()).all()
+
+
+def test_tokens_keep_their_segments() -> None:
+    tokens = attnscope.Tokens.plain("abcd", segments=[2])
+    assert attnscope.from_attention(attention(), tokens).tokens.segments == tokens.segments
+
+
+def test_what_looked_unusual_is_noted_for_the_page() -> None:
+    with pytest.warns(AttnscopeWarning):
+        trace = attnscope.from_attention(attention() * 3, list("abcd"))
+    notes = trace.head_view().spec["notes"]
+    assert any("expected 0 to 1" in note and "shown as missing" in note for note in notes)
+
+
+def test_a_trace_can_be_pickled_and_copied() -> None:
+    trace = attnscope.from_attention(attention(), list("abcd"), segments=[2], model="m")
+    for other in (pickle.loads(pickle.dumps(trace)), copy.deepcopy(trace)):
+        np.testing.assert_array_equal(other.weights(1), trace.weights(1))
+        assert other.tokens.segments == trace.tokens.segments
+        assert other.provenance == trace.provenance
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda t: t.rows(0, 0, [0, 2]), "queries must be a slice, such as slice(3, 5)"),
+        (lambda t: t.rows(0, 0, 1), "queries must be a slice"),
+        (lambda t: t.stream([]), "no stream [] in this trace; it has 'self'"),
+        (lambda t: t.head_view(theme=["dark"]), "theme must be one of"),
+        (lambda t: t.head_view().save(None), "path must be the name of a file, got None"),
+        (lambda t: t.head_view().save(5), "path must be the name of a file, got 5"),
+        (lambda _: attnscope.from_attention(attention(), segments=[1]), "pass tokens= as well"),
+        (lambda _: attnscope.from_attention(attention(), set("abcd")), "got set"),
+        (lambda _: attnscope.from_attention(attention(), np.zeros(())), "got ndarray"),
+        (lambda _: attnscope.from_attention(attention() * 1j, list("abcd")), "complex"),
+        (
+            lambda _: attnscope.from_attention(attention(), list("abcd"), segments="abc"),
+            "segments must be a list such as [('question', 0, 9)",
+        ),
+        (
+            lambda _: attnscope.from_attention(attention(), list("abcd"), segments=[("a", 0)]),
+            "segments must be (name, start, stop) in order",
+        ),
+        (
+            lambda _: attnscope.from_attention(attention(), list("abcd"), segments=[1.5]),
+            "got 1.5",
+        ),
+    ],
+)
+def test_wrong_kinds_of_things_are_named(call: object, text: str) -> None:
+    trace = attnscope.from_attention(attention(), list("abcd"))
+    with pytest.raises(InputError) as caught:
+        call(trace)  # type: ignore[operator]
+    assert text in str(caught.value)

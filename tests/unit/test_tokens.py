@@ -87,3 +87,46 @@ def test_a_pair_from_a_tokenizer(minilm_tokenizer: object) -> None:
     slow = tokens_from_tokenizer(minilm_tokenizer, batch)
     assert slow.text == tokens.text
     assert slow.segments == tokens.segments
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (["Ġenn", "café", "über"], ("Ġenn", "café", "über")),  # a Maltese letter, not a space
+        (["Ġenn", "▁caf", "é"], ("Ġenn", "caf", "é")),
+        (["ðŁ", "ĺĢ", "Ġgo", "ðŁĺ"], ("😀 1/2", "😀 2/2", "go", "\\xf0\\x9f\\x98")),
+    ],
+)
+def test_a_letter_is_a_space_only_where_all_pieces_spell_bytes(
+    raw: list[str], text: tuple[str, ...]
+) -> None:
+    assert Tokens.plain(raw).text == text
+
+
+def test_more_than_26_segments_have_names_of_their_own() -> None:
+    tokens = Tokens.plain(range(40), segments=range(1, 40))
+    names = [segment.name for segment in tokens.segments]
+    assert names[:2] == ["A", "B"]
+    assert names[25:28] == ["Z", "AA", "AB"]
+    assert len(set(names)) == 40
+
+
+def a_tokenizer(byte_level: bool) -> object:
+    """A fast tokenizer whose vocabulary has the letter `Ġ`, as a space or as itself."""
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    made = Tokenizer(models.WordLevel({"Ġ": 0, "Ġcaf": 1, "café": 2, "[UNK]": 3}, "[UNK]"))
+    kind = pre_tokenizers.ByteLevel if byte_level else pre_tokenizers.Whitespace
+    made.pre_tokenizer = kind()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]")
+
+
+@pytest.mark.parametrize(
+    ("byte_level", "text"), [(True, ("␣", "caf")), (False, ("Ġ", "Ġcaf", "café"))]
+)
+def test_the_tokenizer_knows_whether_pieces_spell_bytes(
+    byte_level: bool, text: tuple[str, ...]
+) -> None:
+    ids = [[0, 1, 2][: len(text)]]
+    assert tokens_from_tokenizer(a_tokenizer(byte_level), {"input_ids": ids}).text == text
