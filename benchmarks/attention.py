@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,19 @@ def minilm(n: int) -> tuple[np.ndarray, list[str]]:
         outputs = model(input_ids=ids, output_attentions=True)
     weights = torch.stack(outputs.attentions)[:, 0].numpy()
     return weights, tokenizer.convert_ids_to_tokens(ids[0].tolist())
+
+
+def vectors(n: int, dim: int) -> Any:
+    """A trace of one causal layer: two heads with random queries and keys."""
+    from attnscope import Stream, Tokens, Trace
+    from attnscope.scores import QKLayer, ScoreSpec
+
+    rng = np.random.default_rng(0)
+    queries, keys = (rng.standard_normal((2, n, dim), dtype=np.float32) for _ in range(2))
+    spec = ScoreSpec(dim**-0.5, causal=True)
+    layer = QKLayer(queries, keys, spec, heads=(0, 1), kv_head=np.arange(2))
+    side = Tokens.plain(TEXT.split()[:n])
+    return Trace([Stream("self", (0,), (layer,), side, side)])
 
 
 def shaped(weights: np.ndarray, layers: int, heads: int) -> list[np.ndarray]:

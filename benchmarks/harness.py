@@ -10,6 +10,7 @@ quiet machine; compare within one run.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import statistics
 import tempfile
@@ -135,7 +136,7 @@ def measure(
         )
         try:
             page = context.pages[0]
-            context.route("http*://**", route or (lambda r: r.abort()))
+            context.route(re.compile("^https?://"), route or (lambda r: r.abort()))
             page.add_init_script(
                 INIT.replace("PROBE", probe.expression).replace("EXPECTED", str(probe.expected))
             )

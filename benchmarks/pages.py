@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bertviz_page
-from attention import minilm, shaped
+from attention import minilm, shaped, vectors
 from harness import Measured, Probe, load_average, measure, medians
 
 import attnscope
@@ -54,6 +54,7 @@ CASES = (
     Case(12, 12, 512, "model", 26, 1.0, 50),
     Case(12, 12, 512, "head", 26, 1.0, 50),
     Case(32, 32, 256, "model", 52, 1.5, peak_mb=700),
+    Case(1, 2, 256, "neuron", acting_ms=50),
 )
 
 
@@ -70,6 +71,15 @@ def change_layer(page: Any, probe: Probe) -> list[float]:
     """Step through layers with the keyboard."""
     page.locator("[data-side=query][data-index]").nth(3).focus()
     return [probe.time(page, "keydown", lambda: page.keyboard.press("]")) for _ in range(7)]
+
+
+def hover_queries(page: Any, probe: Probe) -> list[float]:
+    """Hover several queries in the neuron view, whose neurons are shown."""
+    tokens = page.locator("[data-side=query][data-index]")
+    return [
+        probe.time(page, "pointermove", lambda place=place: tokens.nth(place).hover(force=True))
+        for place in (3, 5, 4, 7, 6, 9, 8)
+    ]
 
 
 def hover_cells(page: Any, probe: Probe) -> list[float]:
@@ -93,17 +103,26 @@ def open_cells(page: Any, probe: Probe) -> list[float]:
 ACTIONS: dict[str, dict[str, Callable[[Any, Probe], list[float]]]] = {
     "head": {"hover": hover_tokens, "layer change": change_layer},
     "model": {"hover cell": hover_cells, "open cell": open_cells},
+    "neuron": {"hover": hover_queries},
 }
 
 
 def ours(case: Case, layers: list[Any], tokens: list[str], runs: int) -> tuple[float, Measured]:
     """Size in MB and the median run of our page."""
     path = WORK / f"{case.name.replace(' ', '-')}.html"
+    if case.view == "neuron":
+        vectors(case.tokens, dim=128).neuron_view(query=4).save(path)
+        return measured(path, case, runs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", attnscope.AttnscopeWarning)
         trace = attnscope.from_attention(layers, tokens)
     view = trace.head_view() if case.view == "head" else trace.model_view()
     view.save(path)
+    return measured(path, case, runs)
+
+
+def measured(path: Path, case: Case, runs: int) -> tuple[float, Measured]:
+    """Size in MB and the median run of a page of ours."""
     done = medians([measure(path, OURS, ACTIONS[case.view]) for _ in range(runs)])
     return path.stat().st_size / 1e6, done
 
@@ -146,7 +165,8 @@ def main() -> None:
         print(f"  page           {verdict(size, case.megabytes)} MB")
         print(f"  first drawing  {verdict(run.drawn_ms / 1000, case.drawn_s)} s  {run.failed}")
         for action in run.actions:
-            print(f"  {action:<14} {verdict(run.median(action), case.acting_ms)} ms median")
+            bar = None if action == "open cell" else case.acting_ms
+            print(f"  {action:<14} {verdict(run.median(action), bar)} ms median")
         print(f"  renderer peak  {verdict(run.peak_mb, case.peak_mb)} MB", flush=True)
         record: dict[str, Any] = {"case": case.name, "megabytes": size, **asdict(run)}
         if options.bertviz and case.bertviz:

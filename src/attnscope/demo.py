@@ -104,14 +104,15 @@ def load(name: str = "minilm") -> tuple[Any, Any]:
 
 
 def run(out: Path, report: Callable[[Made], None] | None = None) -> list[Made]:
-    """Capture real text with the shelf's MiniLM and write three pages to the folder `out`.
+    """Capture real text with the shelf's MiniLM and write four pages to the folder `out`.
 
     Args:
         out: made if it is not there; pages of the same names are replaced, each in one step.
         report: called with each page as soon as it is written.
 
     Returns:
-        The pages: head.html and model.html of a sentence pair, long.html of a paragraph.
+        The pages: head.html, model.html and neuron.html of a sentence pair, long.html of a
+        paragraph.
     """
     import attnscope
 
@@ -119,8 +120,9 @@ def run(out: Path, report: Callable[[Made], None] | None = None) -> list[Made]:
     pair = attnscope.capture(model, tokenizer, SENTENCE_A, SENTENCE_B)
     long = attnscope.capture(model, tokenizer, PARAGRAPH)
     pages: list[tuple[str, str, Callable[[], View]]] = [
-        ("head.html", "head view of a sentence pair", pair.head_view),
+        ("head.html", "head view of a sentence pair", lambda: pair.head_view(5, [4, 7, 11])),
         ("model.html", "model view of the same pair: all layers and heads", pair.model_view),
+        ("neuron.html", "neuron view: why 'it' looks at 'cat'", lambda: pair.neuron_view(5, 11, 8)),
         ("long.html", "model view of a paragraph", long.model_view),
     ]
     out.mkdir(parents=True, exist_ok=True)

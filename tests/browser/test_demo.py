@@ -20,7 +20,13 @@ def made(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("name", "view"), [("head.html", "head"), ("model.html", "model"), ("long.html", "model")]
+    ("name", "view"),
+    [
+        ("head.html", "head"),
+        ("model.html", "model"),
+        ("neuron.html", "neuron"),
+        ("long.html", "model"),
+    ],
 )
 def test_demo_pages_draw(made, page, open_view, name, view):
     assert made[name].bytes == made[name].path.stat().st_size

@@ -359,25 +359,3 @@ def test_a_page_without_its_vectors_says_so(page, tmp_path):
     page.goto((tmp_path / "cut.html").as_uri())
     view = page.locator("[data-attnscope-state=error]")
     expect(view.get_by_role("alert")).to_contain_text('no data for "vectors/self/0"')
-
-
-HOVER_TIMES = """
-async view => {
-  const root = view.shadowRoot, times = [];
-  const painted = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-  for (let i = 0; i < 15; i++) {
-    const box = root.querySelector(`[role=option][data-side=query][data-index="${195 + i % 8}"]`);
-    const { x, y } = box.getBoundingClientRect(), start = performance.now();
-    const at = { bubbles: true, composed: true, clientX: x + 20, clientY: y + 10 };
-    box.dispatchEvent(new PointerEvent("pointermove", at));
-    await painted();
-    times.push(performance.now() - start);
-  }
-  return times.sort((a, b) => a - b)[7];
-}
-"""
-
-
-def test_hovering_a_long_input_is_painted_at_once(show):
-    view = show(trace_of(256, dim=128, causal=True), query=198, width=1400)
-    assert view.evaluate(HOVER_TIMES) < 50

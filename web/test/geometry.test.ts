@@ -40,8 +40,8 @@ describe("lines", () => {
   });
 
   it("fade with the number of tokens, never below 1 / heads", () => {
-    expect(shareOf(12, whole(13, 13))).toBe(1);
-    expect(shareOf(12, whole(80, 80))).toBe(0.5);
+    expect(shareOf(3, whole(13, 13))).toBe(1);
+    expect(shareOf(4, whole(40, 40))).toBe(0.5);
     expect(shareOf(12, whole(5000, 5000))).toBe(1 / 12);
   });
 });

@@ -55,11 +55,11 @@ export function drawLines(
 
 /**
  * What a weight is multiplied by to give its line's opacity when all lines are shown: 1 for a few
- * tokens, where each line is seen by itself; down to 1 / heads for many, where they pile up.
+ * tokens and heads, where each line is seen by itself; down to 1 / heads where they pile up.
  */
 export function shareOf(heads: number, shown: Shown): number {
   const tokens = Math.max(sizeOf(shown.query), sizeOf(shown.key));
-  return Math.min(1, Math.max(1 / heads, 40 / tokens));
+  return Math.min(1, Math.max(1 / heads, 40 / (tokens * Math.sqrt(heads))));
 }
 
 /** Each head keeps to its own lane of a row, so that lines between the same tokens lie side by side. */
