@@ -23,8 +23,9 @@ from harness import Measured, Probe, load_average, measure, medians
 
 import attnscope
 
-WORK = Path(__file__).parent / "work"
+WORK = Path(__file__).parent / "out"
 STATE = "document.querySelector('[data-attnscope-id]').dataset.attnscopeState"
+Act = Callable[[Any, Probe], list[float]]
 OURS = Probe(f"{STATE} === 'drawn' ? 1 : 0", 1, f"() => {STATE} === 'drawn'")
 
 
@@ -58,52 +59,42 @@ CASES = (
 )
 
 
-def hover_tokens(page: Any, probe: Probe) -> list[float]:
-    """Hover several tokens of the query side."""
-    tokens = page.locator("[data-side=query][data-index]")
-    return [
-        probe.time(page, "pointermove", lambda place=place: tokens.nth(place).hover(force=True))
-        for place in (2, 5, 3, 8, 4, 9, 6)
-    ]
+QUERIES = "[data-side=query][data-index]"
+CELLS = "[data-layer][data-head]"
+
+
+def hovering(selector: str, *places: int) -> Act:
+    """An action: hover some of these elements, one after the other."""
+
+    def act(page: Any, probe: Probe) -> list[float]:
+        found = page.locator(selector)
+        return [
+            probe.time(page, "pointermove", lambda place=place: found.nth(place).hover(force=True))
+            for place in places
+        ]
+
+    return act
 
 
 def change_layer(page: Any, probe: Probe) -> list[float]:
     """Step through layers with the keyboard."""
-    page.locator("[data-side=query][data-index]").nth(3).focus()
+    page.locator(QUERIES).nth(3).focus()
     return [probe.time(page, "keydown", lambda: page.keyboard.press("]")) for _ in range(7)]
-
-
-def hover_queries(page: Any, probe: Probe) -> list[float]:
-    """Hover several queries in the neuron view, whose neurons are shown."""
-    tokens = page.locator("[data-side=query][data-index]")
-    return [
-        probe.time(page, "pointermove", lambda place=place: tokens.nth(place).hover(force=True))
-        for place in (3, 5, 4, 7, 6, 9, 8)
-    ]
-
-
-def hover_cells(page: Any, probe: Probe) -> list[float]:
-    """Hover several cells of the grid."""
-    cells = page.locator("[data-layer][data-head]")
-    return [
-        probe.time(page, "pointermove", lambda place=place: cells.nth(place).hover(force=True))
-        for place in (3, 17, 4, 30, 8, 41, 11)
-    ]
 
 
 def open_cells(page: Any, probe: Probe) -> list[float]:
     """Open several cells in detail, each of another layer."""
-    cells = page.locator("[data-layer][data-head]")
+    cells = page.locator(CELLS)
     return [
         probe.time(page, "click", lambda place=place: cells.nth(place).click(force=True))
         for place in (1, 14, 27, 40, 53)
     ]
 
 
-ACTIONS: dict[str, dict[str, Callable[[Any, Probe], list[float]]]] = {
-    "head": {"hover": hover_tokens, "layer change": change_layer},
-    "model": {"hover cell": hover_cells, "open cell": open_cells},
-    "neuron": {"hover": hover_queries},
+ACTIONS: dict[str, dict[str, Act]] = {
+    "head": {"hover": hovering(QUERIES, 2, 5, 3, 8, 4, 9, 6), "layer change": change_layer},
+    "model": {"hover cell": hovering(CELLS, 3, 17, 4, 30, 8, 41, 11), "open cell": open_cells},
+    "neuron": {"hover": hovering(QUERIES, 3, 5, 4, 7, 6, 9, 8)},
 }
 
 
