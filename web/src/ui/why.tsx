@@ -150,11 +150,11 @@ function Rival({ row, at, sides }: PartProps) {
   if (other === null) return null;
   const gap = row.score[at]! - row.score[other]!;
   const factor = Math.exp(Math.abs(gap));
-  const times = factor >= 1000 ? "over 1,000" : factor.toPrecision(factor < 100 ? 2 : 3);
+  const times = factor >= 1000 ? "over 1,000" : factor.toPrecision(factor < 10 ? 3 : factor < 100 ? 2 : 3);
   return (
     <p data-line="rival">
       {gap >= 0 ? "Next" : "Largest"}: {shownText(sides.key.text[other]!)} with {weightText(row.weight[other]!)}. Its score is {(Math.round(Math.abs(gap) * UNIT) / UNIT).toFixed(SCORE_DECIMALS)}{" "}
-      {gap >= 0 ? "lower" : "higher"}, so its weight is e^{Math.abs(gap).toFixed(2)} = {times} times {gap >= 0 ? "smaller" : "larger"}.
+      {gap >= 0 ? "lower" : "higher"}, so {gap >= 0 ? "this" : "its"} weight is e^{Math.abs(gap).toFixed(SCORE_DECIMALS)} = {times} times as large.
     </p>
   );
 }
