@@ -15,12 +15,6 @@ Weights = Float[np.ndarray, "head query key"]
 HeadWeights = Float[np.ndarray, "query key"]
 """Softmax output of one head, 0..1; NaN where the weight is missing."""
 
-Queries = Float[np.ndarray, "head query dim"]
-"""What the model multiplied on the query side, after rotary embedding and normalisation."""
-
-Keys = Float[np.ndarray, "kv_head key dim"]
-"""The key side, one entry a key/value head: not repeated under grouped-query attention."""
-
 Visible = Bool[np.ndarray, "query key"]
 """True where the query may attend to the key."""
 

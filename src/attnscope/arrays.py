@@ -18,7 +18,7 @@ from attnscope._types import Weights
 from attnscope.errors import AttnscopeWarning, InputError
 from attnscope.scores import WeightsLayer
 from attnscope.tokens import Tokens
-from attnscope.trace import Provenance, Stream, Trace, index_of
+from attnscope.trace import Provenance, Stream, Trace, item_of
 
 SUM_TOLERANCE = 0.02
 HOW_TO_GET_WEIGHTS = (
@@ -162,15 +162,7 @@ def _weights(where: str, layer: Any, index: int | None) -> Weights:
 
 
 def _batch_item(where: str, array: Float[np.ndarray, "b h q k"], index: int | None) -> Weights:
-    batch = len(array)
-    if index is None and batch > 1:
-        raise InputError(
-            f"{where} has shape {array.shape}, a batch of {batch}: pass index= 0 to {batch - 1} "
-            "to choose the item to show."
-        )
-    item = 0 if index is None else index_of("index", index)
-    if not 0 <= item < batch:
-        raise InputError(f"index {item} is not in the batch: it holds items 0 to {batch - 1}.")
+    item = item_of(index, len(array), f"{where} has shape {array.shape},", "show")
     weights: Weights = array[item]
     return weights
 

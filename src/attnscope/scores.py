@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -120,6 +121,9 @@ class Layer(Protocol):
     def nbytes(self) -> int:
         """Bytes held by this layer (arrays shared between layers count in each)."""
 
+    def visible_keys(self, queries: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
+        """How many keys each of these queries may see."""
+
     def rows(self, heads: Sequence[int] | slice = ALL, queries: slice = ALL) -> Weights:
         """Weights [head, query, key], float32; `heads` are places in `self.heads`."""
 
@@ -162,6 +166,10 @@ class QKLayer:
     @property
     def nbytes(self) -> int:
         return self.queries.nbytes + self.keys.nbytes
+
+    def visible_keys(self, queries: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
+        mask = self.spec.mask(queries, self.shape[2])
+        return np.full(len(queries), self.shape[2]) if mask is None else np.asarray(mask.sum(-1))
 
     def kv_places(self, heads: Sequence[int]) -> list[int]:
         """Places in `keys` of the key/value heads that serve these heads, each once."""
@@ -220,7 +228,7 @@ class WeightsLayer:
     def sums_to_one(self) -> bool:
         return True
 
-    @property
+    @cached_property
     def causal(self) -> bool:
         _, query, key = self.weights.shape
         return query == key and query > 1 and not np.triu(np.nan_to_num(self.weights), 1).any()
@@ -228,6 +236,9 @@ class WeightsLayer:
     @property
     def nbytes(self) -> int:
         return self.weights.nbytes
+
+    def visible_keys(self, queries: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
+        return queries + 1 if self.causal else np.full(len(queries), self.shape[2])
 
     def rows(self, heads: Sequence[int] | slice = ALL, queries: slice = ALL) -> Weights:
         return self.weights[np.arange(len(self.heads))[heads], queries].astype(np.float32)

@@ -29,7 +29,7 @@ from attnscope.capture.checks import (
 from attnscope.capture.texts import encoded, named_by
 from attnscope.errors import InputError
 from attnscope.tokens import Tokens, tokens_from_tokenizer
-from attnscope.trace import index_of
+from attnscope.trace import item_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,15 +160,7 @@ def _batch_and_item(encoding: Mapping[str, Any], index: Any) -> tuple[int, int]:
     tensors = [encoding[name] for name in MAIN_INPUTS if hasattr(encoding.get(name), "shape")]
     tensors += [value for value in encoding.values() if isinstance(value, torch.Tensor)]
     batch = int(tensors[0].shape[0]) if tensors and tensors[0].ndim else 1
-    if index is None and batch > 1:
-        raise InputError(
-            f"the inputs are a batch of {batch}: pass index= 0 to {batch - 1} to choose the item "
-            "to record."
-        )
-    item = 0 if index is None else index_of("index", index)
-    if not 0 <= item < batch:
-        raise InputError(f"index {item} is not in the batch: it holds items 0 to {batch - 1}.")
-    return batch, item
+    return batch, item_of(index, batch, "the inputs are", "record")
 
 
 def _check_masks(encoding: Mapping[str, Any], batch: int) -> None:

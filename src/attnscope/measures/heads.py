@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from attnscope._types import Weights
 from attnscope.errors import InputError
 from attnscope.measures.table import Table
-from attnscope.scores import ALL, Layer, QKLayer
+from attnscope.scores import ALL, Layer
 from attnscope.tokens import Tokens
 from attnscope.trace import Stream, Trace
 
@@ -244,15 +244,7 @@ def _blocks(stream: Stream, layer: Layer) -> Iterator[Rows]:
     for start in range(0, n_query, step):
         query = np.arange(start, min(start + step, n_query))
         weights = np.nan_to_num(layer.rows(ALL, slice(start, start + step)))
-        yield Rows(weights, query, _visible(layer, query), stream.key)
-
-
-def _visible(layer: Layer, query: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
-    n_key = layer.shape[2]
-    if isinstance(layer, QKLayer):
-        mask = layer.spec.mask(query, n_key)
-        return np.full(len(query), n_key) if mask is None else mask.sum(-1)
-    return query + 1 if layer.causal else np.full(len(query), n_key)
+        yield Rows(weights, query, layer.visible_keys(query), stream.key)
 
 
 def _patterns(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
