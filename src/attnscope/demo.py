@@ -122,7 +122,11 @@ def run(out: Path, report: Callable[[Made], None] | None = None) -> list[Made]:
     pages: list[tuple[str, str, Callable[[], View]]] = [
         ("head.html", "head view of a sentence pair", lambda: pair.head_view(5, [4, 7, 11])),
         ("model.html", "model view of the same pair: all layers and heads", pair.model_view),
-        ("neuron.html", "neuron view: why 'it' looks at 'cat'", lambda: pair.neuron_view(5, 11, 8)),
+        (
+            "neuron.html",
+            "neuron view: what 'it' looks at, neuron by neuron",
+            lambda: pair.neuron_view(5, 11, 8),
+        ),
         ("long.html", "model view of a paragraph", long.model_view),
     ]
     out.mkdir(parents=True, exist_ok=True)
