@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         MissingDependencyError,
         SaveError,
     )
+    from attnscope.provenance import Certificate, Provenance
+    from attnscope.stream import Stream
     from attnscope.tokens import Segment, Tokens
-    from attnscope.trace import Certificate, Provenance, Stream, Trace
+    from attnscope.trace import Trace
     from attnscope.view import View
 
 __version__ = _version("attnscope")
@@ -38,9 +40,9 @@ _HOMES = {
     "from_attention": "arrays",
     "install_as_bertviz": "bertviz.install",
     "Trace": "trace",
-    "Stream": "trace",
-    "Provenance": "trace",
-    "Certificate": "trace",
+    "Stream": "stream",
+    "Provenance": "provenance",
+    "Certificate": "provenance",
     "Tokens": "tokens",
     "Segment": "tokens",
     "View": "view",

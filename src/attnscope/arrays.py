@@ -14,11 +14,14 @@ import numpy as np
 from jaxtyping import Float
 
 from attnscope._display import printable
+from attnscope._numbers import item_of
 from attnscope._types import Weights
 from attnscope.errors import AttnscopeWarning, InputError
+from attnscope.provenance import Provenance
 from attnscope.scores import WeightsLayer
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-from attnscope.trace import Provenance, Stream, Trace, item_of
+from attnscope.trace import Trace
 
 SUM_TOLERANCE = 0.02
 HOW_TO_GET_WEIGHTS = (

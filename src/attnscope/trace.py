@@ -7,15 +7,15 @@ are derived when somebody asks for them: a row, a head, a layer.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from attnscope._types import HeadWeights, Weights
 from attnscope.errors import InputError
-from attnscope.scores import ALL, Layer
+from attnscope.provenance import UNKNOWN, Certificate, Provenance
+from attnscope.scores import ALL
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -24,106 +24,6 @@ if TYPE_CHECKING:
     from attnscope.wire.spec import Theme
 
 STREAM_ORDER = ("self", "encoder", "decoder", "cross")
-
-
-@runtime_checkable
-class Witness(Protocol):
-    """What a layer's weights can be checked against: the model's own values and output."""
-
-    def check(self, layer: Layer) -> tuple[float, int]:
-        """(largest error of weights x values against the output, rows checked), all rows."""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """How well recorded ingredients explain the model's own attention output.
-
-    Attributes:
-        error: largest |P.V - output| over the rows checked, relative to the largest |V| of its
-            head (both as products with a few fixed random vectors, see `capture.certify`).
-        rows: rows checked (queries of one head).
-        calls: attention calls checked.
-        skipped: calls that could not be checked (dropout was active).
-    """
-
-    error: float
-    rows: int
-    calls: int
-    skipped: int = 0
-
-    def __str__(self) -> str:
-        if not self.calls:
-            return "not certified: dropout was active"
-        skipped = f", {self.skipped} calls not checked" if self.skipped else ""
-        return f"certified: largest error {self.error:.1e} over {self.rows:,} rows{skipped}"
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a trace came from."""
-
-    model: str = ""
-    model_type: str = ""
-    dtype: str = ""
-    attention: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    certificate: Certificate | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """One attention stack of a model.
-
-    Attributes:
-        name: `self`, or `encoder`, `decoder`, `cross` (a model with several: a name of its own).
-        numbers: the model's number of each layer kept.
-        layers: their attention, in the same order.
-        query, key: the tokens on either side.
-        witnesses: what each layer can be checked against, () where nothing was kept.
-    """
-
-    name: str
-    numbers: tuple[int, ...]
-    layers: tuple[Layer, ...]
-    query: Tokens
-    key: Tokens
-    witnesses: tuple[Witness | None, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """The name as a title."""
-        return {"self": "Self-attention", "cross": "Cross-attention"}.get(
-            self.name, self.name.replace("_", " ").capitalize()
-        )
-
-    def layer(self, number: int) -> Layer:
-        """The attention of a layer, by the model's own number.
-
-        Raises:
-            InputError: when there is no such layer; the text names those there are.
-        """
-        number = index_of("layer", number)
-        if number not in self.numbers:
-            raise InputError(
-                f"layer {number} is not in the {self.name} stream, which has "
-                f"{spans_of('layer', self.numbers)}."
-            )
-        return self.layers[self.numbers.index(number)]
-
-    def places(self, number: int, heads: Sequence[int] | None) -> list[int]:
-        """Places in a layer's arrays of these heads (all of them for None)."""
-        layer = self.layer(number)
-        if heads is None:
-            return list(range(len(layer.heads)))
-        wanted = [index_of("head", head) for head in heads]
-        for head in wanted:
-            if head not in layer.heads:
-                raise InputError(
-                    f"head {head} is not in layer {number} of the {self.name} stream, which has "
-                    f"{spans_of('head', layer.heads)}."
-                )
-        return [layer.heads.index(head) for head in wanted]
 
 
 class Trace:
@@ -137,7 +37,7 @@ class Trace:
     streams: Mapping[str, Stream]
     provenance: Provenance
 
-    def __init__(self, streams: Sequence[Stream], provenance: Provenance = Provenance()) -> None:
+    def __init__(self, streams: Sequence[Stream], provenance: Provenance = UNKNOWN) -> None:
         """Streams in any order; they are kept as self, encoder, decoder, cross, others."""
         if not streams or not any(stream.layers for stream in streams):
             raise InputError(
@@ -352,42 +252,3 @@ class Trace:
             lines.append(f"  {self.provenance.certificate}")
         lines += [f"  {note}" for note in self.provenance.notes]
         return "\n".join(lines)
-
-
-def index_of(what: str, value: Any) -> int:
-    """A whole number out of a Python or NumPy integer; InputError for anything else."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise InputError(
-            f"{what} must be a whole number, got {value!r} ({type(value).__name__})."
-        ) from None
-
-
-def item_of(index: Any, batch: int, what: str, purpose: str) -> int:
-    """The item of a batch that `index` names; None will do where there is only one.
-
-    Raises:
-        InputError: "`what` a batch of 3: pass index= ... to choose the item to `purpose`", or an
-            index that the batch lacks.
-    """
-    if index is None and batch > 1:
-        raise InputError(
-            f"{what} a batch of {batch}: pass index= 0 to {batch - 1} to choose the item to "
-            f"{purpose}."
-        )
-    item = 0 if index is None else index_of("index", index)
-    if not 0 <= item < batch:
-        raise InputError(f"index {item} is not in the batch: it holds items 0 to {batch - 1}.")
-    return item
-
-
-def spans_of(what: str, numbers: Sequence[int]) -> str:
-    """`layers 0 to 11`, `heads 1, 4, 7`, `layer 3`."""
-    if len(numbers) == 1:
-        return f"{what} {numbers[0]}"
-    if list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{what}s {numbers[0]} to {numbers[-1]}"
-    return f"{what}s {', '.join(map(str, numbers))}"

@@ -10,8 +10,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from attnscope import AttnscopeWarning
 from attnscope.scores import QKLayer, ScoreSpec
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-from attnscope.trace import Stream, Trace
+from attnscope.trace import Trace
 from tests.browser.looking import (
     hover,
     is_right,

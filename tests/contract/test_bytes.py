@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from attnscope.scores import WeightsLayer
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-from attnscope.trace import Stream, Trace
+from attnscope.trace import Trace
 from attnscope.wire import spec
 from attnscope.wire.answer import Reply, answer, requests_of
 from attnscope.wire.encode import Encoded, decode, encode, thumbnails

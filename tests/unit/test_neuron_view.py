@@ -12,8 +12,9 @@ import pytest
 import attnscope
 from attnscope import InputError
 from attnscope.scores import QKLayer, ScoreSpec
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-from attnscope.trace import Stream, Trace
+from attnscope.trace import Trace
 from attnscope.wire.answer import Reply, answer, answers, requests_of, size_estimate
 from attnscope.wire.encode import GZIP, pack_arrays
 

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from attnscope._display import visible
+from attnscope._numbers import index_of
 from attnscope.arrays import from_attention
 from attnscope.bertviz._generated import is_generated, stitched
 from attnscope.errors import AttnscopeWarning, InputError
 from attnscope.tokens import Tokens
-from attnscope.trace import Trace, index_of
+from attnscope.trace import Trace
 
 HOW = (
     "attnscope.capture(model, tokenizer, text).head_view() records any model as it is; or load it "

@@ -24,8 +24,9 @@ from attnscope.bertviz._deliver import deliver, theme_of
 from attnscope.bertviz.util import SPACES
 from attnscope.errors import InputError
 from attnscope.scores import ALL, QKLayer, widen
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-from attnscope.trace import Stream, Trace
+from attnscope.trace import Trace
 
 WITH_DELIMITERS = ("bert", "roberta", "xlnet")
 

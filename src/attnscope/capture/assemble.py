@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from attnscope._numbers import spans_of
 from attnscope._types import TokenMask
 from attnscope.capture.inputs import Prepared, Side
 from attnscope.capture.masks import Trimmer
@@ -18,8 +19,10 @@ from attnscope.capture.patches import patch_tokens
 from attnscope.capture.recorder import Call, Recording
 from attnscope.capture.streams import Stack, stream_names
 from attnscope.errors import InputError
+from attnscope.provenance import Certificate, Provenance
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-from attnscope.trace import Certificate, Provenance, Stream, Trace, spans_of
+from attnscope.trace import Trace
 
 IMAGE_STREAM = ("vision", "visual", "image")
 

@@ -20,13 +20,14 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from attnscope._numbers import index_of
 from attnscope.capture.assemble import trace_of
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
 from attnscope.capture.recorder import ELSEWISE, Recording, attention_modules
 from attnscope.capture.running import bare, explained, uncompiled, warn
 from attnscope.errors import CaptureError, InputError
-from attnscope.trace import Trace, index_of
+from attnscope.trace import Trace
 
 LONG_WORK = 2e11
 """Parameters x tokens from which a progress bar is shown: some seconds on a CPU."""

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from attnscope._numbers import item_of
 from attnscope._types import TokenMask
 from attnscope.capture.checks import (
     MAIN_INPUTS,
@@ -29,7 +30,6 @@ from attnscope.capture.checks import (
 from attnscope.capture.texts import encoded, named_by
 from attnscope.errors import InputError
 from attnscope.tokens import Tokens, tokens_from_tokenizer
-from attnscope.trace import item_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,14 +18,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from attnscope._numbers import spans_of
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.masks import MaskReader
 from attnscope.capture.registry import listener_of, listening
 from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
 from attnscope.capture.tensors import as_multiplied, probed, stored
 from attnscope.errors import AttnscopeError, CaptureError, InputError
+from attnscope.provenance import Certificate
 from attnscope.scores import QKLayer, ScoreSpec, widen
-from attnscope.trace import Certificate, spans_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,10 @@ from typing import Any
 import anywidget
 import traitlets as t
 
+from attnscope._numbers import index_of, spans_of
 from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
-from attnscope.trace import Trace, index_of, spans_of
+from attnscope.trace import Trace
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec, StreamSpec
 

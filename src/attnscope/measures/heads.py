@@ -20,8 +20,9 @@ from attnscope._types import Weights
 from attnscope.errors import InputError
 from attnscope.measures.table import Table
 from attnscope.scores import ALL, Layer
+from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-from attnscope.trace import Stream, Trace
+from attnscope.trace import Trace
 
 BLOCK = 8_000_000
 """Weights computed at a time."""

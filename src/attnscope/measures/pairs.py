@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from attnscope._numbers import index_of
 from attnscope._types import HeadWeights
 from attnscope.errors import InputError
 from attnscope.measures.table import Table
 from attnscope.tokens import Tokens
-from attnscope.trace import Trace, index_of
+from attnscope.trace import Trace
 
 
 def top(

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args
 
+from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
+from attnscope.stream import Stream
 from attnscope.tokens import Segment, Tokens
-from attnscope.trace import Stream, Trace, index_of, spans_of
+from attnscope.trace import Trace
 from attnscope.wire.spec import (
     VERSION,
     EncodingName,

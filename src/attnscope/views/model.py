@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from attnscope.trace import Stream, Trace
+from attnscope.stream import Stream
+from attnscope.trace import Trace
 from attnscope.views.base import LINES_UP_TO, build_spec, chosen_streams, one_of, state_spec
 from attnscope.wire.spec import Spec, StreamSpec, Theme
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
 from attnscope.scores import QKLayer
-from attnscope.trace import Stream, Trace, index_of, spans_of
+from attnscope.stream import Stream
+from attnscope.trace import Trace
 from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec
 from attnscope.wire.encode import DTYPES
 from attnscope.wire.spec import LayerSpec, RulesSpec, Spec, StreamSpec, Theme

@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from attnscope.errors import InputError
 from attnscope.scores import QKLayer
-from attnscope.trace import Stream, Trace
+from attnscope.stream import Stream
+from attnscope.trace import Trace
 from attnscope.wire.encode import Encoded, deflate, encode, pack_arrays, thumbnails
 from attnscope.wire.spec import ArraysMeta, LayerSpec, ReplyMeta, Request, Spec, StreamSpec, key_of
 

@@ -1,0 +1,48 @@
+"""Numbers that a user gives (layers, heads, batch items), checked; and numbers as words."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from attnscope.errors import InputError
+
+
+def index_of(what: str, value: Any) -> int:
+    """A whole number out of a Python or NumPy integer; InputError for anything else."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise InputError(
+            f"{what} must be a whole number, got {value!r} ({type(value).__name__})."
+        ) from None
+
+
+def item_of(index: Any, batch: int, what: str, purpose: str) -> int:
+    """The item of a batch that `index` names; None will do where there is only one.
+
+    Raises:
+        InputError: "`what` a batch of 3: pass index= ... to choose the item to `purpose`", or an
+            index that the batch lacks.
+    """
+    if index is None and batch > 1:
+        raise InputError(
+            f"{what} a batch of {batch}: pass index= 0 to {batch - 1} to choose the item to "
+            f"{purpose}."
+        )
+    item = 0 if index is None else index_of("index", index)
+    if not 0 <= item < batch:
+        raise InputError(f"index {item} is not in the batch: it holds items 0 to {batch - 1}.")
+    return item
+
+
+def spans_of(what: str, numbers: Sequence[int]) -> str:
+    """`layers 0 to 11`, `heads 1, 4, 7`, `layer 3`."""
+    if len(numbers) == 1:
+        return f"{what} {numbers[0]}"
+    if list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{what}s {numbers[0]} to {numbers[-1]}"
+    return f"{what}s {', '.join(map(str, numbers))}"
