@@ -124,15 +124,16 @@ def _stream(
         )
     n_query, n_key = shapes.pop()
     target = "target_tokens" if name in ("decoder", "cross") else "tokens"
+    one_side = name != "cross" and query is key and n_query == n_key
     query = _fitted(query, n_query, f"{name} attention has {n_query} queries", target)
     source = "target_tokens" if name == "decoder" else "tokens"
-    key = _fitted(key, n_key, f"{name} attention has {n_key} keys", source)
+    has = f"{name} attention has {n_key} keys"
     return Stream(
         name=name,
         numbers=tuple(number for number, _ in kept),
         layers=tuple(WeightsLayer(w, tuple(range(len(w)))) for _, w in kept),
         query=query,
-        key=key,
+        key=query if one_side else _fitted(key, n_key, has, source),
     )
 
 

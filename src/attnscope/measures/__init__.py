@@ -4,11 +4,26 @@ heads   one number a head: entropy, distance, shares, named patterns (`heads(tra
 pairs   which token attends most to which (`top`, `pairs`)
 flow    attention across layers: rollout
 table   the small labelled table that they return
+
+quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
 """
 
 from attnscope.measures.flow import rollout
 from attnscope.measures.heads import MEASURES, heads, measure
 from attnscope.measures.pairs import pairs, top
+from attnscope.measures.quantities import QUANTITIES, Quantity, quantities_of, quantity
 from attnscope.measures.table import Table
 
-__all__ = ["MEASURES", "Table", "heads", "measure", "pairs", "rollout", "top"]
+__all__ = [
+    "MEASURES",
+    "QUANTITIES",
+    "Quantity",
+    "Table",
+    "heads",
+    "measure",
+    "pairs",
+    "quantities_of",
+    "quantity",
+    "rollout",
+    "top",
+]

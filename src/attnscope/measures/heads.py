@@ -7,7 +7,6 @@ for `duplicate_token`, say) are left out, so that a perfect head scores 1.
 
 from __future__ import annotations
 
-import difflib
 import string
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from attnscope._types import Weights
 from attnscope.errors import InputError
+from attnscope.measures.known import known
 from attnscope.measures.table import Table
 from attnscope.scores import ALL, Layer
 from attnscope.stream import Stream
@@ -212,11 +212,7 @@ def _names(measures: Sequence[str] | None, stream: Stream) -> list[str]:
     if measures is None:
         return [name for name in MEASURES if name in allowed]
     for name in measures:
-        if name not in MEASURES:
-            close = difflib.get_close_matches(name, MEASURES, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise InputError(f"no measure {name!r}; there are {', '.join(MEASURES)}.{hint}")
-        if name not in allowed:
+        if known("measure", name, MEASURES) not in allowed:
             raise InputError(
                 f"{name!r} has no meaning for the {stream.name} stream, whose queries and keys are "
                 f"different tokens; there are {', '.join(sorted(ON_ONE_SIDE))}."

@@ -1,0 +1,56 @@
+"""A layer of numbers that are computed from another layer when somebody looks at them.
+
+Views, figures and tables read `scores.Layer`, so whatever is to be shown per pair of tokens takes
+that form. `rows()` then gives the quantity where a layer of attention gives weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from attnscope.scores import ALL, Layer
+
+Cells = Callable[[Int[np.ndarray, "head"], slice], Float[np.ndarray, "head query key"]]
+"""Places of heads and a slice of queries, to a quantity [head, query, key]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A quantity for the same queries and keys as the layer it is computed from.
+
+    Attributes:
+        base: the layer of attention.
+        heads: numbers of its heads; (0,) for a quantity of the layer as a whole.
+        cells: computes what is asked for; NaN where the quantity is not defined.
+        sums_to_one: whether each row does.
+    """
+
+    base: Layer
+    heads: tuple[int, ...]
+    cells: Cells
+    sums_to_one: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self.heads), *self.base.shape[1:]
+
+    @property
+    def causal(self) -> bool:
+        return self.base.causal
+
+    @property
+    def nbytes(self) -> int:
+        return self.base.nbytes
+
+    def visible_keys(self, queries: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
+        return self.base.visible_keys(queries)
+
+    def rows(
+        self, heads: Sequence[int] | slice = ALL, queries: slice = ALL
+    ) -> Float[np.ndarray, "head query key"]:
+        places = np.arange(len(self.heads))[heads]
+        return self.cells(places, queries).astype(np.float32, copy=False)
