@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         SaveError,
     )
+    from attnscope.measures.compare import Comparison, compare
     from attnscope.provenance import Certificate, Provenance
     from attnscope.stream import Stream
     from attnscope.tokens import Segment, Tokens
@@ -38,6 +39,8 @@ __version__ = _version("attnscope")
 _HOMES = {
     "capture": "capture",
     "from_attention": "arrays",
+    "compare": "measures.compare",
+    "Comparison": "measures.compare",
     "install_as_bertviz": "bertviz.install",
     "Trace": "trace",
     "Stream": "stream",
@@ -60,6 +63,7 @@ __all__ = [
     "AttnscopeWarning",
     "CaptureError",
     "Certificate",
+    "Comparison",
     "FrontEndError",
     "InputError",
     "MissingDependencyError",
@@ -71,6 +75,7 @@ __all__ = [
     "Trace",
     "View",
     "capture",
+    "compare",
     "from_attention",
     "install_as_bertviz",
 ]

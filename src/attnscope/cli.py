@@ -1,4 +1,4 @@
-"""The command line: demo, view, heads, top, doctor. Thin: the work is in library functions."""
+"""The command line: demo, view, heads, top, compare, doctor. The work is in library functions."""
 
 from __future__ import annotations
 
@@ -161,6 +161,43 @@ def top_command(
     trace = _captured(model, text, pair, target)
     place = int(query) if query.isdecimal() else query
     _print_table(trace.top(place, k, layer=layer, head=head, stream=stream), form)
+
+
+@main.command("compare")
+@_of_a_text
+@click.argument("other", required=False)
+@_as_table
+@click.option("--with", "other_model", help="A second model, for the second text.")
+@click.option("--most", type=float, help="Exit with 1 where a head has changed more, 0..1.")
+@click.pass_context
+def compare_command(
+    ctx: click.Context,
+    text: str,
+    other: str | None,
+    model: str,
+    other_model: str | None,
+    pair: str | None,
+    target: str | None,
+    stream: str | None,
+    form: str | None,
+    most: float | None,
+) -> None:
+    """Say which heads change most from TEXT to OTHER, or from one model to another."""
+    import attnscope
+
+    if other is None and other_model is None:
+        raise click.UsageError("nothing to compare with: give a second text, or --with a model.")
+    a = _captured(model, text, pair, target)
+    b = _captured(other_model or model, text if other is None else other, pair, target)
+    comparison = attnscope.compare(a, b)
+    table = comparison.heads(stream=stream)
+    if form is None:
+        click.echo(f"{comparison}\n")
+    _print_table(table, form)
+    if most is not None and table["change"][0] > most:
+        layer, head, change = (table[name][0] for name in ("layer", "head", "change"))
+        click.echo(f"head {layer}.{head} has changed by {change:.3f}, more than {most}.", err=True)
+        ctx.exit(1)
 
 
 def _captured(model: str, text: str, pair: str | None, target: str | None) -> Trace:

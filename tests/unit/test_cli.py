@@ -210,3 +210,53 @@ def test_top_takes_a_token_or_its_position(measured, folder):
     missing = invoke("top", "--model", folder, "x", "--query", "dog")
     assert missing.exit_code == 2
     assert "query 'dog' is not among" in missing.output
+
+
+@pytest.fixture
+def two_texts(monkeypatch):
+    """`attnscope.capture` and `pretrained.load` for traces of words, one set of weights a text."""
+    loaded = []
+
+    def load(name):
+        loaded.append(Path(name).name)
+        return Path(name).name, None
+
+    def capture(model, tokenizer, text, pair=None, *, target=None):
+        words = text.split()
+        rng = np.random.default_rng(len(text) + len(model))
+        return attnscope.from_attention(
+            rng.dirichlet(np.ones(len(words)), (1, 2, len(words))), words
+        )
+
+    monkeypatch.setattr(attnscope, "capture", capture)
+    monkeypatch.setattr(pretrained, "load", load)
+    return loaded
+
+
+def test_compare_prints_the_heads_that_changed_and_fails_on_request(two_texts, folder):
+    done = invoke("compare", "--model", folder, "a b c", "a new b c", "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert {row["head"] for row in rows} == {0, 1}
+    assert rows[0]["change"] >= rows[1]["change"] > 0
+    said = invoke("compare", "--model", folder, "a b c", "a new b c", "--most", "0.01")
+    assert said.exit_code == 1
+    assert "self: 4 tokens, 3 same, 1 added." in said.stdout
+    wanted = f"head 0.{rows[0]['head']} has changed by {rows[0]['change']:.3f}, more than 0.01."
+    assert wanted in said.stderr
+    assert invoke("compare", "--model", folder, "a b c", "a c", "--most", "1").exit_code == 0
+
+
+def test_compare_takes_a_second_model_and_needs_something_to_compare(two_texts, folder, tmp_path):
+    (tmp_path / "tuned").mkdir()
+    (tmp_path / "tuned/config.json").write_text("{}")
+    done = invoke("compare", "--model", folder, "a b c", "--with", tmp_path / "tuned", "--csv")
+    assert done.exit_code == 0, done.output
+    assert two_texts == ["model", "tuned"]
+    assert done.stdout.startswith("layer,head,change,js,largest,query,token\n0,")
+    alone = invoke("compare", "--model", folder, "a b c")
+    assert alone.exit_code == 2
+    assert "nothing to compare with: give a second text, or --with a model." in alone.stderr
+    apart = invoke("compare", "--model", folder, "a b c", "u v")
+    assert apart.exit_code == 2
+    assert "error: the traces have no query token of the self stream in common" in apart.stderr

@@ -3,6 +3,7 @@
 heads   one number a head: entropy, distance, shares, named patterns (`heads(trace)`: a table)
 pairs   which token attends most to which (`top`, `pairs`)
 flow    attention across layers: rollout
+compare what changed between two traces (`attnscope.compare`), with `align` and `difference`
 table   the small labelled table that they return
 
 quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
