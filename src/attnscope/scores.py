@@ -21,7 +21,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from attnscope._stored import widen as widen
 from attnscope._types import Bias, Sinks, TokenMask, Visible, Weights
+from attnscope.mixing import Mixing
 
 ALL = slice(None)
 
@@ -67,14 +69,6 @@ class ScoreSpec:
         if self.visible is not None:
             seen = self.visible[queries] if seen is None else seen & self.visible[queries]
         return None if seen is None else np.broadcast_to(seen, (len(queries), n_keys))
-
-
-def widen(stored: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """float32 of stored numbers. NumPy has no bfloat16: uint16 holds its bits."""
-    if stored.dtype == np.uint16:
-        return (stored.astype(np.uint32) << 16).view(np.float32)
-    wide: Float[np.ndarray, "..."] = stored.astype(np.float32, copy=False)
-    return wide
 
 
 def softmax_rows(
@@ -140,6 +134,7 @@ class QKLayer:
         kv_head: for each head kept, its place in `keys`.
         kv_numbers: the model's number of each key/value head kept; () where it is its place.
         name: the module that was recorded, for error texts.
+        mixing: what the layer makes of its weights, where values were recorded.
     """
 
     queries: Shaped[np.ndarray, "head query dim"]
@@ -150,6 +145,7 @@ class QKLayer:
     name: str = ""
     dtype: str = field(default="float32")
     kv_numbers: tuple[int, ...] = ()
+    mixing: Mixing | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -214,10 +210,12 @@ class WeightsLayer:
     Attributes:
         weights: [head, query, key], 0..1; NaN where missing.
         heads: the model's numbers of the heads kept.
+        mixing: what the layer makes of its weights, where values were recorded.
     """
 
     weights: Float[np.ndarray, "head query key"]
     heads: tuple[int, ...]
+    mixing: Mixing | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ How a forward pass is recorded, file by file:
     recorder   turns one call of such a function into queries, keys and a score spec
     masks      reads and recognises masks
     certify    holds weights x values against the function's own output
+    mixing     finds what follows a call: output projection, residual, norm; `asking` reads them
     streams    tells encoder, decoder and cross apart and numbers the layers
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
     running    unwraps the model, and says of its own errors that they are its own

@@ -15,6 +15,7 @@ from attnscope._numbers import spans_of
 from attnscope._types import TokenMask
 from attnscope.capture.inputs import Prepared, Side
 from attnscope.capture.masks import Trimmer
+from attnscope.capture.mixing import mixing_of
 from attnscope.capture.patches import patch_tokens
 from attnscope.capture.recorder import Call, Recording
 from attnscope.capture.streams import Stack, stream_names
@@ -80,6 +81,9 @@ def _stream(
             queries=_taken(call.layer.queries, queries),
             keys=_taken(call.layer.keys, keys),
             spec=trimmer(call.layer.spec),
+            mixing=None
+            if call.followed is None
+            else mixing_of(call.layer, call.followed).trim(queries, keys),
         )
         for call in calls
     )

@@ -39,7 +39,7 @@ def record(model: nn.Module, **options: Any) -> Iterator[Recording]:
 
     Args:
         model: the model, as loaded; other models and other threads are not recorded.
-        options: fields of `Recording`: `index`, `batch`, `layers`, `heads`, `tick`.
+        options: fields of `Recording`: `index`, `batch`, `layers`, `heads`, `values`, `tick`.
 
     Yields:
         A `Recording`; `recording.verify()` afterwards raises what went wrong and certifies.
@@ -63,6 +63,7 @@ def capture(
     layers: Any = None,
     heads: Any = None,
     segments: Any = None,
+    values: bool = False,
     progress: bool | None = None,
 ) -> Trace:
     """Run a model once and record its attention as a `Trace`.
@@ -84,6 +85,9 @@ def capture(
         layers: numbers of the layers to keep; None keeps all.
         heads: numbers of the heads to keep in each layer; None keeps all.
         segments: named runs of the tokens shown, `[("question", 0, 9), ("context", 9, 40)]`.
+        values: keep values, output projections and residuals as well, for measures of what is
+            moved (norm-weighted, ALTI): about as much again as queries and keys, and the
+            projections.
         progress: show a progress bar; None shows one for long work.
 
     Returns:
@@ -107,10 +111,11 @@ def capture(
     )
     check_length(model, prepared.inputs)
     segments = check_segments(prepared.source, segments)
+    _check_all_heads(values, heads)
     with _progress(model, prepared, progress) as bar:
         options = {"index": prepared.index, "batch": prepared.batch, "tick": bar.update}
         with (
-            record(model, layers=layers, heads=heads, **options) as recording,
+            record(model, layers=layers, heads=heads, values=values, **options) as recording,
             torch.no_grad(),
             explained(model, prepared.inputs),
         ):
@@ -134,6 +139,14 @@ def _check_model(model: Any) -> None:
         f"model must be a PyTorch module (torch.nn.Module), got {type(model).__name__}. For "
         "weights of other frameworks: attnscope.from_attention(attentions, tokens)."
     )
+
+
+def _check_all_heads(values: bool, heads: Sequence[int] | None) -> None:
+    if values and heads is not None:
+        raise InputError(
+            "values=True needs all heads, which write into one output together: leave heads= out, "
+            "or values."
+        )
 
 
 def _numbers(what: str, given: Any) -> tuple[int, ...] | None:

@@ -21,10 +21,12 @@ from torch import nn
 from attnscope._numbers import spans_of
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.masks import MaskReader
+from attnscope.capture.mixing import Followed, Follower, Place
 from attnscope.capture.registry import listener_of, listening
 from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
 from attnscope.capture.tensors import as_multiplied, probed, stored
 from attnscope.errors import AttnscopeError, CaptureError, InputError
+from attnscope.mixing import Mixing
 from attnscope.provenance import Certificate
 from attnscope.scores import QKLayer, ScoreSpec, widen
 
@@ -38,6 +40,7 @@ class Call:
         implementation: `sdpa`, `eager`, ... as the model's configuration names it.
         layer: queries, keys and score spec.
         witness: what the model computed, to hold the layer to; None where dropout was active.
+        followed: what follows the call in the model, where values are asked for.
     """
 
     stack: Stack
@@ -45,6 +48,7 @@ class Call:
     implementation: str
     layer: QKLayer
     witness: Witness | None
+    followed: Followed | None = None
 
 
 @dataclass(eq=False)
@@ -56,6 +60,7 @@ class Recording:
         index: the batch item kept.
         batch: items in the batch, where known.
         layers, heads: numbers to keep, None for all.
+        values: whether to keep what turns weights into the output, see `mixing`.
         tick: called after every attention call.
         calls: what was recorded.
         counts: attention calls of each stack, kept or not.
@@ -68,6 +73,7 @@ class Recording:
     batch: int | None = None
     layers: Sequence[int] | None = None
     heads: Sequence[int] | None = None
+    values: bool = False
     tick: Callable[[], Any] = lambda: None
     calls: list[Call] = field(default_factory=list)
     counts: Counter[Stack] = field(default_factory=Counter)
@@ -79,6 +85,10 @@ class Recording:
         self._names = {id(module): name for name, module in self.model.named_modules()}
         self._crossing: set[int] = set()
         self._masks = MaskReader(self.index)
+        self._follower: Follower | None = None
+        if self.values:
+            modules = attention_modules(self.model)
+            self._follower = Follower(self.model, modules, lambda m: listener_of(m) is self)
 
     def owns(self, module: Any) -> bool:
         return id(module) in self._names
@@ -101,12 +111,14 @@ class Recording:
         number = self.counts[stack]
         self.counts[stack] += 1
         if self.layers is not None and number not in self.layers:
+            self._followed(name, given["value"], output)
             return
         layer, groups = self._layer(name, implementation, given)
         witness = None
         if not _dropping(implementation, given):
             witness = self._witness(layer, groups, given["value"], output)
-        self.calls.append(Call(stack, number, implementation, layer, witness))
+        followed = self._followed(name, given["value"], output, layer)
+        self.calls.append(Call(stack, number, implementation, layer, witness, followed))
 
     def _layer(
         self, name: str, implementation: str, given: Mapping[str, Any]
@@ -148,11 +160,28 @@ class Recording:
     def _witness(
         self, layer: QKLayer, groups: list[int], value: torch.Tensor, output: Any
     ) -> Witness:
-        out = (output[0] if isinstance(output, tuple | list) else output).detach()
-        heads, queries = list(layer.heads), layer.shape[1]
-        item = out[self.index if len(out) > 1 else 0].reshape(queries, -1, value.shape[-1])
-        values = value.detach()[self.index if len(value) > 1 else 0]
+        values, item = self._item(value, output)
+        heads = list(layer.heads)
         return Witness(values=probed(values[groups]), output=probed(item[:, heads].transpose(0, 1)))
+
+    def _item(self, value: torch.Tensor, output: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Values [kv_head, key, dim] and attention output [query, head, dim] of the item."""
+        out = (output[0] if isinstance(output, tuple | list) else output).detach()
+        item = out[self.index if len(out) > 1 else 0]
+        values = value.detach()[self.index if len(value) > 1 else 0]
+        return values, item.reshape(len(item), -1, values.shape[-1])
+
+    def _followed(
+        self, name: str, value: torch.Tensor, output: Any, layer: QKLayer | None = None
+    ) -> Followed | None:
+        """What follows the call, to be found while the model goes on; None where not asked for."""
+        if self._follower is None:
+            return None
+        values, item = self._item(value, output)
+        kept = None
+        if layer is not None:
+            kept = Mixing(stored(values[None], 0, range(len(values))), layer.kv_head)
+        return self._follower.heard(name, Place(self.index, self.batch or 1, len(item)), item, kept)
 
     def _check_shapes(self, name: str, query: Any, key: Any) -> None:
         if query.ndim != 4 or key.ndim != 4 or query.shape[1] % key.shape[1]:
@@ -198,6 +227,8 @@ class Recording:
                 hook = self._note_run(name)
                 handle = module.register_forward_pre_hook(hook, with_kwargs=True)
                 stack.callback(handle.remove)
+            if self._follower is not None:
+                stack.enter_context(self._follower.running())
             stack.enter_context(listening(self.model, self))
             yield
 

@@ -37,7 +37,12 @@ class Stack(NamedTuple):
 def stack_of(module: str, given_other_side: bool, n_query: int, n_key: int) -> Stack:
     """The stack of a call in the module of this name."""
     cross = given_other_side or CROSS_NAME.search(module) is not None
-    return Stack(NUMBER.sub("*", module), cross, n_query, n_key)
+    return Stack(pattern_of(module), cross, n_query, n_key)
+
+
+def pattern_of(module: str) -> str:
+    """A module's name without its numbers: `encoder.layers.*.self_attn`."""
+    return NUMBER.sub("*", module)
 
 
 def stream_names(stacks: Sequence[Stack]) -> dict[Stack, str]:
