@@ -41,6 +41,7 @@ class Tokens:
         words: word number of each token, -1 for none (special tokens); () when unknown.
         special: True for [CLS], </s> and the like.
         segments: named runs that cover all tokens, () when there is just one.
+        grid: rows and columns of image patches, which are the last tokens, row by row; or None.
     """
 
     text: tuple[str, ...]
@@ -50,6 +51,7 @@ class Tokens:
     spans: Spans | None = None
     words: tuple[int, ...] = ()
     segments: tuple[Segment, ...] = ()
+    grid: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.text)
@@ -94,6 +96,7 @@ class Tokens:
             spans=None if self.spans is None else self.spans[at],
             words=tuple(self.words[i] for i in at) if self.words else (),
             segments=tuple(s for s in cut if s.stop > s.start),
+            grid=self.grid if keep.all() else None,
         )
 
 

@@ -240,6 +240,40 @@ class Trace:
         )
         return View(self, spec)
 
+    def image_view(
+        self,
+        image: Any,
+        layer: int | None = None,
+        heads: Sequence[int] | None = None,
+        *,
+        query: int | None = None,
+        grid: tuple[int, int] | None = None,
+        layers: Sequence[int] | None = None,
+        stream: str | None = None,
+        theme: Theme = "auto",
+    ) -> View:
+        """A picture, and over it which patches a patch or [CLS] looks at, or is looked at by.
+
+        Args:
+            image: the picture as the model saw it (resized, cropped): a PIL image, the name of a
+                file, an array or tensor; `inputs["pixel_values"][0]` will do.
+            layer: the layer shown first (None: the first).
+            heads: the heads switched on first (None: all, as their mean).
+            query: place of the query shown first (None: the first token, usually [CLS]).
+            grid: (rows, columns) of the patches, where the capture could not tell.
+            layers: the layers to choose from (None: all).
+            stream: the stream shown (None: the first one made of patches).
+            theme: `light`, `dark`, or `auto` to follow the page.
+
+        Raises:
+            InputError: for an image that is none, or tokens that are not patches.
+        """
+        from attnscope.view import View
+        from attnscope.views.image import image_view
+
+        options: Any = {"query": query, "grid": grid, "layers": layers, "stream": stream}
+        return View(self, image_view(self, image, layer, heads, theme=theme, **options))
+
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"
         lines = [f"Trace of {source}"]

@@ -12,10 +12,11 @@ import { adoptStyle } from "./ui/style";
 import { followTheme } from "./ui/theme";
 import type { View } from "./views/frame";
 import { headView } from "./views/head";
+import { imageView } from "./views/image";
 import { modelView } from "./views/model";
 import { neuronView } from "./views/neuron";
 
-const VIEWS: Record<ViewName, View> = { head: headView, model: modelView, neuron: neuronView };
+const VIEWS: Record<ViewName, View> = { head: headView, model: modelView, neuron: neuronView, image: imageView };
 
 export interface Mounting {
   spec(): Promise<unknown>;

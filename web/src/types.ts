@@ -3,7 +3,7 @@
 
 export const VERSION = 1;
 
-export type ViewName = "head" | "model" | "neuron";
+export type ViewName = "head" | "model" | "neuron" | "image";
 export type Theme = "auto" | "light" | "dark";
 export type EncodingName = "linear16" | "sqrt8";
 export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8";
@@ -79,6 +79,16 @@ export interface StateSpec {
   cells: CellStyle;
 }
 
+/** A picture, and how its patches lie: row by row, from token `first` on. `png` is base64. */
+export interface ImageSpec {
+  width: number;
+  height: number;
+  png: string;
+  rows: number;
+  columns: number;
+  first: number;
+}
+
 export interface Spec {
   version: number;
   view: ViewName;
@@ -90,6 +100,7 @@ export interface Spec {
   sides: SideSpec[];
   streams: StreamSpec[];
   state: StateSpec;
+  image?: ImageSpec;
 }
 
 export interface Request {

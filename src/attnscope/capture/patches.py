@@ -29,7 +29,7 @@ def patch_tokens(config: Any, pixels: Any, n_tokens: int) -> Tokens | None:
         return None
     names = [f"r{row}c{column}" for row in range(1, rows + 1) for column in range(1, columns + 1)]
     special = np.arange(n_tokens) < len(extra)
-    return replace(Tokens.plain([*extra, *names]), special=special)
+    return replace(Tokens.plain([*extra, *names]), special=special, grid=(rows, columns))
 
 
 def _extra_names(config: Any, n_extra: int) -> list[str] | None:

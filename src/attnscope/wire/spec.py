@@ -12,7 +12,7 @@ from typing import Literal, NotRequired, TypedDict
 
 VERSION = 1
 
-ViewName = Literal["head", "model", "neuron"]
+ViewName = Literal["head", "model", "neuron", "image"]
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
 DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
@@ -107,6 +107,17 @@ class StateSpec(TypedDict):
     cells: Literal["auto", "lines", "heat"]
 
 
+class ImageSpec(TypedDict):
+    """A picture, and how its patches lie: row by row, from token `first` on. `png` is base64."""
+
+    width: int
+    height: int
+    png: str
+    rows: int
+    columns: int
+    first: int
+
+
 class Spec(TypedDict):
     """Everything a view needs but the weights."""
 
@@ -119,6 +130,7 @@ class Spec(TypedDict):
     sides: list[SideSpec]
     streams: list[StreamSpec]
     state: StateSpec
+    image: NotRequired[ImageSpec]
 
 
 class Request(TypedDict):

@@ -18,8 +18,10 @@ export interface LegendProps {
   help: string;
   note?: string;
   /** Colour of a weight, 0..1. */
-  scale(weight: number): { color: Rgb; alpha: number };
+  scale(weight: number): { color: Rgb; alpha: number } | string;
   scaleLabel: string;
+  /** What stands at the strong end, where it is not 1. */
+  scaleTop?: string;
   /** How exact the numbers are, where it does not follow from the encoding. */
   accuracy?: string;
   notes: string[];
@@ -91,19 +93,19 @@ function SignedScale({ mode, label, scale }: { mode: Mode; label: string; scale:
   );
 }
 
-function Scale({ scale, scaleLabel, mode }: LegendProps) {
+function Scale({ scale, scaleLabel, mode, scaleTop = "1" }: LegendProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
     const context = sized(canvas.current!, 96, 10);
     for (let x = 0; x < 96; x++) {
-      const { color, alpha } = scale(x / 95);
-      context.fillStyle = `rgba(${color},${alpha})`;
+      const shown = scale(x / 95);
+      context.fillStyle = typeof shown === "string" ? shown : `rgba(${shown.color},${shown.alpha})`;
       context.fillRect(x, 0, 1, 10);
     }
-  }, [mode, scaleLabel, String(scale(1).color)]);
+  }, [mode, scaleLabel, JSON.stringify(scale(1))]);
   return (
-    <span class="scale" role="img" aria-label={`${scaleLabel}, from 0 to 1`}>
-      {scaleLabel} 0 <canvas ref={canvas} /> 1
+    <span class="scale" role="img" aria-label={`${scaleLabel}, from 0 to ${scaleTop}`}>
+      {scaleLabel} 0 <canvas ref={canvas} /> {scaleTop}
     </span>
   );
 }
