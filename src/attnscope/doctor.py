@@ -22,6 +22,7 @@ State = Literal["ok", "missing", "broken"]
 
 _EXTRAS = {
     "hf": "capturing a Hugging Face model",
+    "flow": "attention flow (SciPy)",
     "frames": "tables as pandas DataFrames",
 }
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

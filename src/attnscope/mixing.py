@@ -106,6 +106,11 @@ class Mixing:
         )
         return summed
 
+    def residual_wide(self) -> Float[np.ndarray, "query model"]:
+        """The residual in float32."""
+        assert self.residual is not None
+        return widen(self.residual)
+
     def trim(self, queries: Bool[np.ndarray, "query"], keys: Bool[np.ndarray, "key"]) -> Mixing:
         """The same without padding."""
         return replace(

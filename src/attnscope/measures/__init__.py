@@ -2,15 +2,17 @@
 
 heads   one number a head: entropy, distance, shares, named patterns (`heads(trace)`: a table)
 pairs   which token attends most to which (`top`, `pairs`)
-flow    attention across layers: rollout
+flow    attention across layers: rollout, flow
 compare what changed between two traces (`attnscope.compare`), with `align` and `difference`
+moved   what weights move: norm-weighted attention, contributions, ALTI
 table   the small labelled table that they return
 
 quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
 """
 
-from attnscope.measures.flow import rollout
+from attnscope.measures.flow import flow, rollout
 from attnscope.measures.heads import MEASURES, heads, measure
+from attnscope.measures.moved import alti, contributions, norm_together, norm_weighted
 from attnscope.measures.pairs import pairs, top
 from attnscope.measures.quantities import QUANTITIES, Quantity, quantities_of, quantity
 from attnscope.measures.table import Table
@@ -20,8 +22,13 @@ __all__ = [
     "QUANTITIES",
     "Quantity",
     "Table",
+    "alti",
+    "contributions",
+    "flow",
     "heads",
     "measure",
+    "norm_together",
+    "norm_weighted",
     "pairs",
     "quantities_of",
     "quantity",

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from attnscope.scores import ALL, Layer
 
-Cells = Callable[[Int[np.ndarray, "head"], slice], Float[np.ndarray, "head query key"]]
+Cells = Callable[[Sequence[int], slice], Float[np.ndarray, "head query key"]]
 """Places of heads and a slice of queries, to a quantity [head, query, key]."""
 
 
@@ -53,4 +53,4 @@ class Derived:
         self, heads: Sequence[int] | slice = ALL, queries: slice = ALL
     ) -> Float[np.ndarray, "head query key"]:
         places = np.arange(len(self.heads))[heads]
-        return self.cells(places, queries).astype(np.float32, copy=False)
+        return self.cells(places.tolist(), queries).astype(np.float32, copy=False)

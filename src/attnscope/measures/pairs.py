@@ -37,7 +37,7 @@ def top(
         Columns `key` (position), `token`, `weight` (0..1), largest first.
     """
     found = trace.stream(stream)
-    row = _position(found.query, query)
+    row = position_of(found.query, query)
     weights = np.nan_to_num(_mean(trace, layer, head, stream)[row])
     best = np.argsort(-weights, kind="stable")[: _count(k)]
     return Table({"key": best, "token": np.array(found.key.text)[best], "weight": weights[best]})
@@ -103,7 +103,8 @@ def _count(k: int) -> int:
     return number
 
 
-def _position(tokens: Tokens, query: int | str) -> int:
+def position_of(tokens: Tokens, query: int | str) -> int:
+    """The position of a query given as such, or as a text that is there once."""
     if isinstance(query, str):
         places = [place for place, text in enumerate(tokens.text) if text == query]
         if len(places) == 1:

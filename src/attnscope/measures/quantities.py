@@ -9,19 +9,30 @@ is computed when somebody looks. `QUANTITIES` says what each is called and which
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from attnscope.errors import InputError
-from attnscope.measures.derived import Derived
-from attnscope.measures.flow import Rollout, why_no_flow
+from attnscope.measures.derived import Cells, Derived
+from attnscope.measures.flow import NO_SCIPY, Chain, flow_rows, has_scipy, mixed, why_no_flow
 from attnscope.measures.known import known
+from attnscope.measures.moved import (
+    contributions_of,
+    head_norms,
+    layer_norms,
+    why_no_contributions,
+    why_not_moved,
+)
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
+
+FLOW_UP_TO = 64
+"""Tokens up to which flow can be shown for all pairs: some seconds for all layers."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +105,8 @@ def _scores(stream: Stream) -> tuple[Layer, ...]:
 
 
 def _score_layer(layer: QKLayer) -> Derived:
-    def cells(places: np.ndarray, queries: slice) -> np.ndarray:
-        scores = layer.scores(places.tolist(), queries)
+    def cells(places: Sequence[int], queries: slice) -> np.ndarray:
+        scores = layer.scores(places, queries)
         scores[np.isneginf(scores)] = np.nan
         return scores
 
@@ -112,16 +123,69 @@ def why_no_scores(stream: Stream) -> str:
     )
 
 
-def _rollout(stream: Stream) -> tuple[Layer, ...]:
-    shared = Rollout(stream.layers)
+def _norms(stream: Stream) -> tuple[Layer, ...]:
+    return tuple(Derived(layer, layer.heads, partial(head_norms, layer)) for layer in stream.layers)
+
+
+def _norms_together(stream: Stream) -> tuple[Layer, ...]:
     return tuple(
-        Derived(layer, (0,), _rollout_cells(shared, place), sums_to_one=True)
+        Derived(layer, (0,), _as_one_head(partial(layer_norms, layer))) for layer in stream.layers
+    )
+
+
+def _chained(step: Callable[[Layer], np.ndarray]) -> Callable[[Stream], tuple[Layer, ...]]:
+    """What has come from each token after each layer: the product of one matrix a layer."""
+
+    def layers(stream: Stream) -> tuple[Layer, ...]:
+        chain = Chain(stream.layers, step)
+        return tuple(
+            Derived(layer, (0,), _as_one_head(partial(_rows_after, chain, place)), True)
+            for place, layer in enumerate(stream.layers)
+        )
+
+    return layers
+
+
+def _flows(stream: Stream) -> tuple[Layer, ...]:
+    return tuple(
+        Derived(layer, (0,), _as_one_head(partial(_flow_rows, stream, place)), True)
         for place, layer in enumerate(stream.layers)
     )
 
 
-def _rollout_cells(shared: Rollout, place: int) -> Callable[..., np.ndarray]:
-    return lambda places, queries: shared.after(place)[None][places, queries]
+def _flow_rows(stream: Stream, place: int, queries: slice) -> np.ndarray:
+    steps = [mixed(layer) for layer in stream.layers[: place + 1]]
+    return flow_rows(steps, range(*queries.indices(len(stream.query))))
+
+
+def _why_no_flow_view(stream: Stream) -> str:
+    reason = why_no_flow(stream, "flow") or ("" if has_scipy() else NO_SCIPY)
+    if not reason and len(stream.query) > FLOW_UP_TO:
+        return (
+            f"flow solves a problem for every pair of tokens, and {len(stream.query)} tokens are "
+            f"more than {FLOW_UP_TO}: take one row, measures.flow(trace, query=...), or rollout."
+        )
+    return reason
+
+
+def _rows_after(chain: Chain, place: int, queries: slice) -> np.ndarray:
+    return chain.after(place)[queries]
+
+
+def _contributions(stream: Stream) -> tuple[Layer, ...]:
+    return tuple(
+        Derived(
+            layer,
+            (0,),
+            _as_one_head(partial(_rows_after, Chain([layer], contributions_of), 0)),
+            True,
+        )
+        for layer in stream.layers
+    )
+
+
+def _as_one_head(rows: Callable[[slice], np.ndarray]) -> Cells:
+    return lambda places, queries: rows(queries)[None][list(places)]
 
 
 QUANTITIES: dict[str, Quantity] = {
@@ -138,9 +202,35 @@ QUANTITIES: dict[str, Quantity] = {
             _scores, why_no_scores, signed=True,
         ),
         Quantity(
+            "norm", "Norm-weighted", "head", 0, None,
+            "Length of the vector that the head moves from key to query.",
+            _norms, why_not_moved,
+        ),
+        Quantity(
+            "norm_together", "Norm-weighted, all heads", "layer", 0, None,
+            "Length of the vector that all heads together move from key to query.",
+            _norms_together, why_not_moved,
+        ),
+        Quantity(
+            "contribution", "Contribution", "layer", 0, 1,
+            "Share of the token in the attention block's output, residual included.",
+            _contributions, why_no_contributions,
+        ),
+        Quantity(
             "rollout", "Rollout", "layer", 0, 1,
             "Share of an input token in a position after this layer, from weights alone.",
-            _rollout, why_no_flow,
+            _chained(mixed), lambda stream: why_no_flow(stream, "rollout"),
+        ),
+        Quantity(
+            "flow", "Flow", "layer", 0, 1,
+            "Share of an input token in a position after this layer, as the largest flow.",
+            _flows, _why_no_flow_view,
+        ),
+        Quantity(
+            "alti", "ALTI", "layer", 0, 1,
+            "Share of an input token in a position after this layer, from what was moved.",
+            _chained(contributions_of),
+            lambda stream: why_no_contributions(stream) or why_no_flow(stream, "ALTI"),
         ),
     )
 }  # fmt: skip
