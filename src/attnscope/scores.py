@@ -14,61 +14,24 @@ file knows which one it reads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from attnscope._stored import widen as widen
-from attnscope._types import Bias, Sinks, TokenMask, Visible, Weights
+from attnscope._stored import widen
+from attnscope._types import Bias, Sinks, Weights
 from attnscope.mixing import Mixing
+from attnscope.score_spec import ScoreSpec
+
+__all__ = ["ALL", "Layer", "QKLayer", "ScoreSpec", "WeightsLayer", "softmax_rows", "widen"]
 
 ALL = slice(None)
-
-
-@dataclass(frozen=True, eq=False)
-class ScoreSpec:
-    """What turns q.k into weights, for all heads of one layer.
-
-    Attributes:
-        scaling: factor on q.k (usually 1/sqrt(dim); T5 has 1).
-        causal: key j is hidden from query i when j > i + offset.
-        offset: position of query 0 among the keys (0 in a plain forward pass).
-        window: key j is hidden from query i when j <= i + offset - window (causal sliding window).
-        keys: True where the key may be seen by any query (padding), or None.
-        visible: an explicit [query, key] mask where the three above do not say it all, or None.
-        bias: added to the scores, [1 or head, query, key], or None.
-        softcap: scores become softcap * tanh(score / softcap), or None.
-        sinks: one extra logit a head, or None.
-    """
-
-    scaling: float
-    causal: bool = False
-    offset: int = 0
-    window: int | None = None
-    keys: TokenMask | None = None
-    visible: Visible | None = None
-    bias: Bias | None = None
-    softcap: float | None = None
-    sinks: Sinks | None = None
-
-    def mask(self, queries: np.ndarray, n_keys: int) -> Visible | None:
-        """[query, key] for the given query positions: True where visible; None: all visible."""
-        seen: np.ndarray | None = None
-        key = np.arange(n_keys)
-        at = (queries + self.offset)[:, None]
-        if self.causal:
-            seen = key <= at
-        if self.window is not None:
-            near = key > at - self.window
-            seen = near if seen is None else seen & near
-        if self.keys is not None:
-            seen = self.keys[None, :] if seen is None else seen & self.keys
-        if self.visible is not None:
-            seen = self.visible[queries] if seen is None else seen & self.visible[queries]
-        return None if seen is None else np.broadcast_to(seen, (len(queries), n_keys))
+Scores = Float[np.ndarray, "head query key"]
+RowSums = Float[np.ndarray, "head query"]
 
 
 def softmax_rows(
@@ -177,25 +140,72 @@ class QKLayer:
         return bias if bias is None or len(bias) == 1 else bias[list(heads)]
 
     def scores(
-        self, heads: Sequence[int] | slice = ALL, queries: slice = ALL
-    ) -> Float[np.ndarray, "head query key"]:
-        """Scores [head, query, key] after scaling, softcap, bias and mask; -inf where hidden."""
+        self, heads: Sequence[int] | slice = ALL, queries: slice = ALL, keys: slice = ALL
+    ) -> Scores:
+        """Scores [head, query, key] after scaling, softcap, bias and mask; -inf where hidden.
+
+        `keys` is a range: a slice without a step.
+        """
         spec, places = self.spec, np.arange(len(self.heads))[heads]
-        q = widen(self.queries[places, queries])
-        k = widen(self.keys[self.kv_head[places]])
-        scores: Float[np.ndarray, "head query key"] = np.matmul(q, k.transpose(0, 2, 1))
-        scores *= np.float32(spec.scaling)
+        keys = slice(*keys.indices(self.keys.shape[1])[:2])
+        scores = self._products(places, queries, keys)
         if spec.softcap is not None:
-            scores /= np.float32(spec.softcap)
             np.tanh(scores, out=scores)
             scores *= np.float32(spec.softcap)
         if spec.bias is not None:
-            scores += spec.bias[places if len(spec.bias) > 1 else [0], queries]
-        position = np.arange(self.queries.shape[1])[queries]
-        visible = spec.mask(position, self.keys.shape[1])
-        if visible is not None:
-            scores[:, ~visible] = -np.inf
+            scores += spec.bias[places if len(spec.bias) > 1 else [0], queries, keys]
+        spec.hide(scores, -np.inf, np.arange(self.queries.shape[1])[queries], keys)
         return scores
+
+    def _products(self, places: Int[np.ndarray, "head"], queries: slice, keys: slice) -> Scores:
+        """q.k by the scaling (over the softcap, where there is one); key heads are read once."""
+        spec = self.spec
+        scaling = np.float32(spec.scaling / (1 if spec.softcap is None else spec.softcap))
+        n_query = len(range(*queries.indices(self.queries.shape[1])))
+        n_key = keys.stop - keys.start
+        scores = np.empty((len(places), n_query, n_key), np.float32)
+        start = 0
+        for kv, run in groupby(self.kv_head[places].tolist()):
+            stop = start + len(list(run))
+            q = widen(self.queries[places[start:stop], queries]) * scaling
+            out = scores[start:stop].reshape((stop - start) * n_query, n_key)
+            np.matmul(q.reshape(-1, q.shape[-1]), widen(self.keys[kv, keys]).T, out=out)
+            start = stop
+        return scores
+
+    def normaliser(self, sums: RowSums) -> RowSums:
+        """What to take off a row's scores to get the logarithms of its weights.
+
+        `sums` are the logarithms of the sums of exp(score) over all keys; where every key is
+        hidden they are -inf, and 0 comes back.
+        """
+        if self.spec.sinks is not None:
+            sums = np.logaddexp(sums, self.spec.sinks[:, None])
+        return np.where(np.isneginf(sums), np.float32(0), sums)
+
+    def reach(self, queries: slice) -> slice:
+        """The range of keys outside of which none is visible to these queries."""
+        return self.spec.reach(queries, self.shape[2])
+
+    def head(self, place: int) -> QKLayer:
+        """One head alone, in float32: for many calls about it."""
+        one, kv = slice(place, place + 1), int(self.kv_head[place])
+        bias, sinks = self.spec.bias, self.spec.sinks
+        spec = replace(
+            self.spec,
+            bias=bias if bias is None or len(bias) == 1 else bias[one],
+            sinks=None if sinks is None else sinks[one],
+        )
+        return replace(
+            self,
+            queries=widen(self.queries[one]),
+            keys=widen(self.keys[kv : kv + 1]),
+            spec=spec,
+            heads=self.heads[one],
+            kv_head=np.zeros(1, np.int64),
+            kv_numbers=self.kv_numbers[kv : kv + 1],
+            mixing=None,
+        )
 
     def rows(self, heads: Sequence[int] | slice = ALL, queries: slice = ALL) -> Weights:
         places = np.arange(len(self.heads))[heads]
