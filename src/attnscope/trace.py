@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from attnscope._types import HeadWeights, Weights
 from attnscope.errors import InputError
@@ -21,6 +21,7 @@ from attnscope.tokens import Tokens
 if TYPE_CHECKING:
     from attnscope.measures.table import Table
     from attnscope.view import View
+    from attnscope.views.display import Display
     from attnscope.wire.spec import Theme
 
 STREAM_ORDER = ("self", "encoder", "decoder", "cross")
@@ -164,6 +165,7 @@ class Trace:
         layers: Sequence[int] | None = None,
         stream: str | None = None,
         theme: Theme = "auto",
+        **display: Unpack[Display],
     ) -> View:
         """One layer, several heads as coloured lines between query and key tokens.
 
@@ -173,11 +175,14 @@ class Trace:
             layers: the layers to choose from (None: all).
             stream: the stream shown first (None: the first).
             theme: `light`, `dark`, or `auto` to follow the page.
+            **display: `mean`, `sort`, `hide_special`, `renormalise`, `threshold`; see
+                `attnscope.views.display.Display`. `mean=True` shows the mean alone unless `heads`
+                names some.
         """
         from attnscope.view import View
         from attnscope.views.head import head_view
 
-        spec = head_view(self, layer, heads, layers=layers, stream=stream, theme=theme)
+        spec = head_view(self, layer, heads, layers=layers, stream=stream, theme=theme, **display)
         return View(self, spec)
 
     def model_view(
@@ -188,6 +193,7 @@ class Trace:
         stream: str | None = None,
         cells: str = "auto",
         theme: Theme = "auto",
+        **display: Unpack[Display],
     ) -> View:
         """Every layer and head at a glance; a click opens one.
 
@@ -197,11 +203,13 @@ class Trace:
             stream: the stream shown first (None: the first).
             cells: `lines`, `heat`, or `auto`: lines up to 64 tokens, heat maps above.
             theme: `light`, `dark`, or `auto` to follow the page.
+            **display: `mean` (as one more column), `sort` (within each row), `hide_special`,
+                `renormalise`, `threshold`; see `attnscope.views.display.Display`.
         """
         from attnscope.view import View
         from attnscope.views.model import model_view
 
-        spec = model_view(self, layers, heads, stream=stream, cells=cells, theme=theme)
+        spec = model_view(self, layers, heads, stream=stream, cells=cells, theme=theme, **display)
         return View(self, spec)
 
     def neuron_view(

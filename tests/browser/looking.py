@@ -93,7 +93,7 @@ def shown_tokens(view: Locator, side: str) -> list[str]:
 
 def pressed_heads(view: Locator) -> list[int]:
     """Numbers of the heads that are switched on."""
-    chips = view.locator("button.chip[aria-pressed=true]")
+    chips = view.locator("button.chip[aria-pressed=true]:not([data-head=mean])")
     return [int(head) for head in chips.evaluate_all("all => all.map(c => c.dataset.head)")]
 
 

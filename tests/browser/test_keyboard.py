@@ -73,13 +73,12 @@ def tab_stops(view: Locator) -> list[str]:
 def test_tab_reaches_every_control_once_and_leaves_the_head_view(head):
     stops = tab_stops(head)
     assert stops[:4] == ["Layer", "Next layer", "Tokens shown, query to key", "Head 0"]
-    assert stops[4:6] == ["zero, query 0", "zero, key 0"]
-    assert stops[6:] == ["Learn more"]
+    assert stops[4:] == ["Options", "zero, query 0", "zero, key 0", "Learn more"]
 
 
 def test_tab_reaches_every_control_once_and_leaves_the_model_view(model):
     stops = tab_stops(model)
-    expected = ["Tokens shown, query to key", "Auto", "Layer 0, head 0", "Learn more"]
+    expected = ["Tokens shown, query to key", "Auto", "Options", "Layer 0, head 0", "Learn more"]
     assert stops == expected
 
 
@@ -187,7 +186,7 @@ def test_heads_can_be_switched_by_key(head):
     press(head, "End")
     assert focused(head)["label"] == "Head 3"
     press(head, "Home")
-    assert focused(head)["label"] == "Head 0"
+    assert focused(head)["label"] == "Mean of the 4 heads"
 
 
 def test_walking_scrolls_a_long_list(page, open_view):

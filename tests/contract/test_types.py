@@ -33,6 +33,9 @@ def mirrored(root: Path) -> dict[str, dict[str, str]]:
 
 def in_order(kind: str, aliases: dict[str, str]) -> str:
     """A TypeScript type with its aliases written out and its parts sorted."""
+    if kind.endswith("[]"):
+        items = in_order(kind.removesuffix("[]").strip("()"), aliases)
+        return f"({items})[]" if "|" in items else f"{items}[]"
     written = " | ".join(aliases.get(part, part) for part in kind.split(" | "))
     return " | ".join(sorted(written.split(" | ")))
 
@@ -44,7 +47,8 @@ def in_typescript(kind: Any) -> str:
     if is_typeddict(kind):
         return kind.__name__
     if get_origin(kind) is list:
-        return f"{in_typescript(get_args(kind)[0])}[]"
+        items = in_typescript(get_args(kind)[0])
+        return f"({items})[]" if "|" in items else f"{items}[]"
     if get_origin(kind) is Literal:
         return " | ".join(sorted(f'"{value}"' for value in get_args(kind)))
     assert get_origin(kind) is types.UnionType, kind

@@ -2,11 +2,24 @@
 // the widget synchronises; the computed ones are always valid for the spec.
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { filterOptions, findFilter, type FilterOption } from "./data/filter";
+import { sortedHeads } from "./data/order";
+import { cutSide, withoutSpecial, type Plan } from "./data/reshape";
 import type { LayerSpec, SideName, SideSpec, Spec, StateSpec, StreamSpec } from "./types";
 
 export type StateSignals = { [Key in keyof StateSpec]: Signal<StateSpec[Key]> };
 
-export const STATE_KEYS = ["stream", "filter", "layer", "heads", "head", "expanded", "pinned", "opened", "cells"] as const;
+export const STATE_KEYS = [
+  "stream", "filter", "layer", "heads", "head", "expanded", "pinned", "opened", "cells",
+  "mean", "sort", "hide_special", "renormalise", "threshold",
+] as const satisfies (keyof StateSpec)[];
+
+/** What is left of a stream when some tokens are hidden. */
+export interface Cut {
+  plan: Plan;
+  sides: Record<SideName, SideSpec>;
+  filters: FilterOption[];
+  filter: FilterOption;
+}
 
 export interface Store {
   state: StateSignals;
@@ -15,8 +28,13 @@ export interface Store {
   filters: ReadonlySignal<FilterOption[]>;
   filter: ReadonlySignal<FilterOption>;
   layer: ReadonlySignal<LayerSpec>;
-  /** Numbers of the active heads, in the layer's order; never empty. */
+  /** Numbers of the active heads, in the layer's order; empty only where the mean is shown alone. */
   heads: ReadonlySignal<number[]>;
+  /** All heads of the layer, as they are sorted. */
+  sorted: ReadonlySignal<number[]>;
+  /** Whether the mean over the heads is shown as one more. */
+  mean: ReadonlySignal<boolean>;
+  cut: ReadonlySignal<Cut>;
   /** The one head that a view of a single head shows. */
   head: ReadonlySignal<number>;
 }
@@ -34,36 +52,38 @@ export function createStore(spec: Spec): Store {
     const { layers } = stream.value;
     return layers.find((l) => l.layer === state.layer.value) ?? layers[0]!;
   });
-  const heads = computed(() => activeHeads(layer.value.heads, state.heads.value));
+  const mean = computed(() => state.mean.value && layer.value.heads.length > 1);
+  const heads = computed(() => activeHeads(layer.value.heads, state.heads.value, mean.value));
+  const sorted = computed(() => sortedHeads(stream.value, layer.value, state.sort.value));
+  const cut = computed(() => cutOf(sides.value, state, mean.value));
   const head = computed(() => {
     const { heads: all } = layer.value;
     return all.find((number) => number === state.head.value) ?? all[0]!;
   });
-  return { state, stream, sides, filters, filter, layer, heads, head };
+  return { state, stream, sides, filters, filter, layer, heads, sorted, mean, cut, head };
+}
+
+function cutOf(sides: Record<SideName, SideSpec>, state: StateSignals, mean: boolean): Cut {
+  const kept = (side: SideName) => (state.hide_special.value ? withoutSpecial(sides[side]) : null);
+  const [query, key] = [kept("query"), kept("key")];
+  const cut = { query: cutSide(sides.query, query), key: cutSide(sides.key, key) };
+  const filters = filterOptions(cut.query, cut.key);
+  const plan = { query, key, renormalise: state.renormalise.value && Boolean(query ?? key), mean };
+  return { plan, sides: cut, filters, filter: findFilter(filters, state.filter.value) };
 }
 
 function signalsOf(state: StateSpec): StateSignals {
-  return {
-    stream: signal(state.stream),
-    filter: signal(state.filter),
-    layer: signal(state.layer),
-    heads: signal(state.heads),
-    head: signal(state.head),
-    expanded: signal(state.expanded),
-    pinned: signal(state.pinned),
-    opened: signal(state.opened),
-    cells: signal(state.cells),
-  };
+  return Object.fromEntries(STATE_KEYS.map((key) => [key, signal(state[key])])) as unknown as StateSignals;
 }
 
-export function activeHeads(all: number[], chosen: number[] | null): number[] {
+export function activeHeads(all: number[], chosen: number[] | null, mean = false): number[] {
   const active = chosen ? all.filter((head) => chosen.includes(head)) : all;
-  return active.length ? active : all;
+  return active.length || mean ? active : all;
 }
 
-/** Click on a head: switch it; the only active one stays on. */
-export function toggleHead(all: number[], active: number[], head: number): number[] | null {
-  if (active.length === 1 && active[0] === head) return active;
+/** Click on a head: switch it; the only active one stays on, unless the mean is. */
+export function toggleHead(all: number[], active: number[], head: number, mean = false): number[] | null {
+  if (!mean && active.length === 1 && active[0] === head) return active;
   const next = active.includes(head) ? active.filter((h) => h !== head) : [...active, head];
   return asState(all, next);
 }

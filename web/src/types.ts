@@ -46,6 +46,12 @@ export interface LayerSpec {
   rules?: RulesSpec;
 }
 
+/** One measure of every head shown: a list a layer, in the order of `layers` and their `heads`. */
+export interface MeasureSpec {
+  name: string;
+  values: (number | null)[][];
+}
+
 export interface StreamSpec {
   name: string;
   label: string;
@@ -55,6 +61,7 @@ export interface StreamSpec {
   causal: boolean;
   sinks: boolean;
   thumbnail: number[] | null;
+  measures: MeasureSpec[];
 }
 
 export interface PinnedSpec {
@@ -62,9 +69,10 @@ export interface PinnedSpec {
   index: number;
 }
 
+/** One head of one layer, or the mean over the layer's heads. */
 export interface CellSpec {
   layer: number;
-  head: number;
+  head: number | null;
 }
 
 export interface StateSpec {
@@ -77,6 +85,11 @@ export interface StateSpec {
   pinned: PinnedSpec | null;
   opened: CellSpec | null;
   cells: CellStyle;
+  mean: boolean;
+  sort: string;
+  hide_special: boolean;
+  renormalise: boolean;
+  threshold: number;
 }
 
 /** A picture, and how its patches lie: row by row, from token `first` on. `png` is base64. */

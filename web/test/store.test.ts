@@ -13,10 +13,10 @@ function spec(): Spec {
   return {
     version: 1, view: "head", theme: "auto", title: "", notes: [], encoding: "sqrt8", sides: [side],
     streams: [
-      { name: "self", label: "Self", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, layers: [{ layer: 4, heads: [0, 1, 2] }, { layer: 9, heads: [1] }] },
-      { name: "cross", label: "Cross", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, layers: [{ layer: 0, heads: [7] }] },
+      { name: "self", label: "Self", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 4, heads: [0, 1, 2] }, { layer: 9, heads: [1] }] },
+      { name: "cross", label: "Cross", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 0, heads: [7] }] },
     ],
-    state: { stream: "self", filter: "all", layer: 9, heads: null, head: null, expanded: false, pinned: null, opened: null, cells: "auto" },
+    state: { stream: "self", filter: "all", layer: 9, heads: null, head: null, expanded: false, pinned: null, opened: null, cells: "auto", mean: false, sort: "number", hide_special: false, renormalise: false, threshold: 0 },
   };
 }
 

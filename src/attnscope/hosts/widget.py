@@ -17,6 +17,7 @@ from attnscope._numbers import index_of, spans_of
 from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.trace import Trace
+from attnscope.views.display import share
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec, StreamSpec
 
@@ -30,6 +31,11 @@ STATE = (
     "pinned",
     "opened",
     "cells",
+    "mean",
+    "sort",
+    "hide_special",
+    "renormalise",
+    "threshold",
 )
 
 
@@ -40,12 +46,15 @@ class Widget(anywidget.AnyWidget):
         stream: name of the stream shown.
         filter: `all`, or the segments shown, as in `A→B` (queries of A, keys of B).
         layer: number of the layer shown (head view, neuron view).
-        heads: numbers of the heads switched on, or None for all (head view).
+        heads: numbers of the heads switched on, or None for all (head view); may be empty while
+            `mean` is on.
         head: number of the head shown (neuron view).
         expanded: whether the neurons are shown (neuron view).
         pinned: the selected token, `{"side": "query", "index": 3}`, or None.
-        opened: the cell opened in detail, `{"layer": 4, "head": 5}`, or None (model view).
+        opened: the cell opened in detail, `{"layer": 4, "head": 5}`, or None (model view); its
+            head is None for the mean over the layer's heads.
         cells: `auto`, `lines` or `heat` (model view).
+        mean, sort, hide_special, renormalise, threshold: see `attnscope.views.display.Display`.
     """
 
     _spec = t.Dict().tag(sync=True)
@@ -58,6 +67,11 @@ class Widget(anywidget.AnyWidget):
     pinned = t.Dict(allow_none=True).tag(sync=True)
     opened = t.Dict(allow_none=True).tag(sync=True)
     cells = t.Enum(("auto", "lines", "heat"), "auto").tag(sync=True)
+    mean = t.Bool().tag(sync=True)
+    sort = t.Unicode("number").tag(sync=True)
+    hide_special = t.Bool().tag(sync=True)
+    renormalise = t.Bool().tag(sync=True)
+    threshold = t.Float().tag(sync=True)
 
     def __init__(self, trace: Trace, spec: Spec) -> None:
         """A widget of this trace; `View.widget()` makes it."""
@@ -148,7 +162,21 @@ class Widget(anywidget.AnyWidget):
             return None if cell is None else dict(cell)
         if set(cell) != {"layer", "head"}:
             raise InputError(f"opened must be None or {{'layer': ..., 'head': ...}}, got {cell!r}.")
-        return {"layer": self._shown_layer(cell["layer"]), "head": self._shown_head(cell["head"])}
+        head = None if cell["head"] is None else self._shown_head(cell["head"])
+        return {"layer": self._shown_layer(cell["layer"]), "head": head}
+
+    @t.validate("sort")
+    def _known_sort(self, proposal: Any) -> str:
+        if not self._spec or not self.stream:
+            return str(proposal["value"])
+        names = ["number", *(measure["name"] for measure in self._shown()["measures"])]
+        if proposal["value"] not in names:
+            raise InputError(f"sort must be one of {names}, got {proposal['value']!r}.")
+        return str(proposal["value"])
+
+    @t.validate("threshold")
+    def _known_threshold(self, proposal: Any) -> float:
+        return share("threshold", proposal["value"])
 
     @t.validate("pinned")
     def _known_token(self, proposal: Any) -> dict[str, Any] | None:

@@ -66,6 +66,11 @@ def state_spec(stream: str, layer: int) -> StateSpec:
         "pinned": None,
         "opened": None,
         "cells": "auto",
+        "mean": False,
+        "sort": "number",
+        "hide_special": False,
+        "renormalise": False,
+        "threshold": 0.0,
     }
 
 
@@ -139,6 +144,7 @@ def stream_spec(
         "causal": all(layer.causal for layer in kept),
         "sinks": not all(layer.sums_to_one for layer in kept),
         "thumbnail": None,
+        "measures": [],
     }
 
 

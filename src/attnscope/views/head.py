@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from attnscope.trace import Trace
 from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec, unique
+from attnscope.views.display import Display, set_display
 from attnscope.wire.spec import Spec, Theme
 
 
@@ -17,6 +19,7 @@ def head_view(
     layers: Sequence[int] | None = None,
     stream: str | None = None,
     theme: Theme = "auto",
+    **display: Unpack[Display],
 ) -> Spec:
     """The head view's spec; see `Trace.head_view`."""
     streams, first = chosen_streams(trace, stream, layers, None)
@@ -25,4 +28,7 @@ def head_view(
     if heads is not None:
         state["heads"] = unique("heads", heads)
         trace.streams[first["name"]].places(number, state["heads"])
+    elif display.get("mean"):
+        state["heads"] = []
+    set_display(state, trace, streams, display)
     return build_spec("head", trace, streams, state, theme)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.views.base import LINES_UP_TO, build_spec, chosen_streams, one_of, state_spec
+from attnscope.views.display import Display, set_display
 from attnscope.wire.spec import Spec, StreamSpec, Theme
 
 CELLS = ("auto", "lines", "heat")
@@ -23,6 +24,7 @@ def model_view(
     stream: str | None = None,
     cells: str = "auto",
     theme: Theme = "auto",
+    **display: Unpack[Display],
 ) -> Spec:
     """The model view's spec; see `Trace.model_view`."""
     one_of("cells", cells, CELLS)
@@ -31,6 +33,7 @@ def model_view(
         shown["thumbnail"] = thumbnail_size(trace.streams[shown["name"]], shown)
     state = state_spec(first["name"], first["layers"][0]["layer"])
     state["cells"] = cast(Any, cells)
+    set_display(state, trace, streams, display)
     return build_spec("model", trace, streams, state, theme)
 
 

@@ -66,6 +66,13 @@ class LayerSpec(TypedDict):
     rules: NotRequired[RulesSpec]
 
 
+class MeasureSpec(TypedDict):
+    """One measure of every head shown: a list a layer, in order of `layers` and their `heads`."""
+
+    name: str
+    values: list[list[float | None]]
+
+
 class StreamSpec(TypedDict):
     """One attention stack. `query` and `key` are places in the spec's `sides`."""
 
@@ -77,6 +84,7 @@ class StreamSpec(TypedDict):
     causal: bool
     sinks: bool
     thumbnail: list[int] | None
+    measures: list[MeasureSpec]
 
 
 class PinnedSpec(TypedDict):
@@ -87,14 +95,17 @@ class PinnedSpec(TypedDict):
 
 
 class CellSpec(TypedDict):
-    """One head of one layer, by the model's numbers."""
+    """One head of one layer, by the model's numbers; None for the mean over the layer's heads."""
 
     layer: int
-    head: int
+    head: int | None
 
 
 class StateSpec(TypedDict):
-    """What the reader changes: sent along to start with, synchronised in the widget."""
+    """What the reader changes: sent along to start with, synchronised in the widget.
+
+    `heads` may be empty while `mean` is on. `sort` is `number` or the name of a measure.
+    """
 
     stream: str
     filter: str
@@ -105,6 +116,11 @@ class StateSpec(TypedDict):
     pinned: PinnedSpec | None
     opened: CellSpec | None
     cells: Literal["auto", "lines", "heat"]
+    mean: bool
+    sort: str
+    hide_special: bool
+    renormalise: bool
+    threshold: float
 
 
 class ImageSpec(TypedDict):

@@ -8,6 +8,8 @@ export interface Weights {
   codes: Uint8Array | Uint16Array;
   encoding: EncodingName;
   spread: number;
+  /** How far a weight is known, where it does not follow from its code (see `reshape`). */
+  bounds?(place: number, query: number, key: number): Bounds;
 }
 
 /** Between which values a number lies; null when it is missing. */
@@ -56,12 +58,23 @@ export function leastCode(encoding: EncodingName, weight: number): number {
   return Math.ceil(share * TOP[encoding] - 1e-9);
 }
 
+/** The code that is drawn for a weight. */
+export function nearestCode(encoding: EncodingName, weight: number): number {
+  return Math.round((encoding === "sqrt8" ? Math.sqrt(weight) : weight) * TOP[encoding]);
+}
+
+/** Code → the lowest (-spread) or the highest (+spread) weight that it may stand for. */
+export function edgeTable(encoding: EncodingName, shift: number): Float64Array {
+  return Float64Array.from({ length: TOP[encoding] + 1 }, (_, code) => valueOf(encoding, code + shift));
+}
+
 export function codeAt(weights: Weights, place: number, query: number, key: number): number {
   const [, queries, keys] = weights.shape;
   return weights.codes[(place * queries + query) * keys + key]!;
 }
 
 export function boundsAt(weights: Weights, place: number, query: number, key: number): Bounds {
+  if (weights.bounds) return weights.bounds(place, query, key);
   const code = codeAt(weights, place, query, key);
   const { encoding, spread } = weights;
   if (code === missingCode(encoding)) return null;

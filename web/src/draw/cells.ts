@@ -1,6 +1,6 @@
 // Small images of heads: the weights of one cell pooled by maximum to sqrt8 codes, then painted
 // into the pixels of a grid row, as a heat map (heat.ts) or as lines (here).
-import { narrowTable, weightTable, type Weights } from "../data/decode";
+import { leastCode, narrowTable, weightTable, type Weights } from "../data/decode";
 import type { Range, Shown } from "../data/filter";
 import type { Rgb } from "./color";
 
@@ -47,6 +47,13 @@ export function pool(weights: Weights, place: number, shown: Shown, most: number
     }
   }
   return { rows, columns, codes: out };
+}
+
+/** The cell without weights below the threshold. */
+export function dim(cell: Pooled, threshold: number): Pooled {
+  const least = leastCode("sqrt8", threshold);
+  if (threshold) cell.codes.forEach((code, at) => code < least && (cell.codes[at] = 0));
+  return cell;
 }
 
 /** −log(1 − opacity) of each code: crossing lines add up, and 1 − exp(−sum) is how much they cover. */

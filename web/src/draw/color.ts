@@ -4,6 +4,9 @@
 export type Mode = "light" | "dark";
 export type Rgb = readonly [number, number, number];
 
+/** The mean over heads, and scales that are nobody's own. */
+export const NEUTRAL: Record<Mode, Rgb> = { light: [60, 68, 82], dark: [200, 207, 219] };
+
 interface Oklch {
   l: number;
   c: number;

@@ -38,12 +38,12 @@ interface Lines {
 
 export function drawLines(
   context: CanvasRenderingContext2D, weights: Weights, heads: DrawnHead[], shown: Shown,
-  frame: Frame, only: PinnedSpec | null,
+  frame: Frame, only: PinnedSpec | null, threshold = 0,
 ): number {
   const share = only ? 1 : shareOf(heads.length, shown);
   let total = 0;
   heads.forEach((head, i) => {
-    const lines = collect(weights, head.place, share, shown, frame, only);
+    const lines = collect(weights, head.place, Math.max(LEAST_ALPHA / share, threshold), shown, frame, only);
     context.strokeStyle = head.color;
     const lane = laneOf(i, heads.length, frame.row);
     strokeAll(context, lines, shown, { ...frame, top: frame.top - lane }, share, heads.length);
@@ -69,12 +69,12 @@ export function laneOf(place: number, heads: number, row: number): number {
 
 /** The lines of one head that are seen in the window, each with its bucket of opacity. */
 function collect(
-  weights: Weights, place: number, share: number, shown: Shown, frame: Frame, only: PinnedSpec | null,
+  weights: Weights, place: number, threshold: number, shown: Shown, frame: Frame, only: PinnedSpec | null,
 ): Lines {
   const [, queries, keys] = weights.shape;
   const queryRange = narrowed(shown.query, only, "query");
   const keyRange = narrowed(shown.key, only, "key");
-  const least = Math.max(1, leastCode(weights.encoding, LEAST_ALPHA / share));
+  const least = Math.max(1, leastCode(weights.encoding, threshold));
   const missing = missingCode(weights.encoding);
   const buckets = bucketTable(weights.encoding);
   const window = rowsIn(frame);
@@ -209,9 +209,10 @@ export interface BoxFrame extends Frame {
 /** One box a token of the other side, one segment a head, opacity = weight; hatched = missing. */
 export function drawBoxes(
   context: CanvasRenderingContext2D, weights: Weights, heads: DrawnHead[], token: PinnedSpec,
-  others: Range, frame: BoxFrame, hatch: string,
+  others: Range, frame: BoxFrame, hatch: string, threshold = 0,
 ): void {
   const table = weightTable(weights.encoding);
+  const least = leastCode(weights.encoding, Math.max(LEAST_ALPHA, threshold));
   const window = rowsIn(frame);
   const segment = frame.width / heads.length;
   const stop = Math.min(others.stop, others.start + window.stop);
@@ -219,10 +220,11 @@ export function drawBoxes(
     const [query, key] = token.side === "query" ? [token.index, other] : [other, token.index];
     const y = (other - others.start) * frame.row - frame.top;
     heads.forEach((head, i) => {
-      const weight = table[codeAt(weights, head.place, query, key)]!;
+      const code = codeAt(weights, head.place, query, key);
+      const weight = table[code]!;
       const x = frame.left + i * segment;
       if (Number.isNaN(weight)) hatchBox(context, x, y + 1, segment, frame.row - 2, hatch);
-      else if (weight >= LEAST_ALPHA) {
+      else if (code >= least) {
         context.globalAlpha = weight;
         context.fillStyle = head.color;
         context.fillRect(x, y + 1, segment, frame.row - 2);

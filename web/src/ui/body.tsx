@@ -1,6 +1,5 @@
 // The heart of the head view and of the model view's detail: query tokens, lines, key tokens.
 // Owns what the pointer and the keyboard do there; what is pinned belongs to the store.
-import type { Signal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Weights } from "../data/decode";
 import { contains, sizeOf, type Shown } from "../data/filter";
@@ -17,7 +16,9 @@ import { Column } from "./tokens";
 import { Tooltip } from "./tooltip";
 
 export interface BodyHead {
-  number: number;
+  /** Null: the mean over all heads of the layer. */
+  number: number | null;
+  name: string;
   place: number;
   css: string;
 }
@@ -28,8 +29,12 @@ export interface BodyProps {
   heads: BodyHead[];
   sides: Record<SideName, SideSpec>;
   shown: Shown;
-  pinned: Signal<PinnedSpec | null>;
+  pinned: { value: PinnedSpec | null };
   sinks: boolean;
+  /** Weights below this are not drawn. */
+  threshold?: number;
+  /** What was done to the weights, for the tooltip. */
+  about?: string;
   mode: Mode;
   compact: boolean;
   painted(): void;
@@ -57,9 +62,10 @@ export function Body(props: BodyProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const view = useView(scroll);
   const [stops, setStops] = useState<Stops>({ query: 0, key: 0 });
-  const { at, pinned, told, spoken, setHover, setFocus } = useToken(props);
+  const { at, pinned, aimed, spoken, setHover, setFocus } = useToken(props);
   const layout = useLayout(sides, shown, view.width, compact, props.expand !== undefined);
-  const places = useMemo(() => heads.map((head) => head.place), [heads]);
+  const told = useMemo(() => toldOf(heads), [heads]);
+  const places = useMemo(() => told.map((head) => head.place), [told]);
   const partners = usePartners(props, at.token, places);
   const frame = frameOf(row, view, layout, scroll.current);
   useMarks(props, { canvas, width: view.width, layout, frame, token: at.token });
@@ -75,7 +81,7 @@ export function Body(props: BodyProps) {
           <SideColumn side="key" body={props} {...columns} />
         </div>
       </div>
-      <Said body={props} at={at} partners={partners} told={told} spoken={spoken} place={{ ...view, row }} layout={layout} />
+      <Said body={props} told={told} at={at} partners={partners} aimed={aimed} spoken={spoken} place={{ ...view, row }} layout={layout} />
     </div>
   );
 }
@@ -86,20 +92,26 @@ function explaining({ explain }: BodyProps, { token }: Pointed): ((index: number
   return (index) => (token.side === "query" ? explain(token.index, index) : explain(index, token.index));
 }
 
+/** The heads that one number is printed for: their mean, or the layer's mean where it is shown. */
+function toldOf(heads: BodyHead[]): BodyHead[] {
+  const mean = heads.find(({ number }) => number === null);
+  return mean ? [mean] : heads;
+}
+
 /** The token that the picture is about: hovered, else focused, else pinned. */
 function useToken({ pinned, shown }: BodyProps) {
   const [hover, setHover] = useState<PinnedSpec | null>(null);
   const [focus, setFocus] = useState<PinnedSpec | null>(null);
   const held = visible(pinned.value, shown);
   const at = pointed(visible(hover, shown) ?? visible(focus, shown), held);
-  const told = Boolean(visible(hover, shown) ?? visible(focus, shown));
-  return { at, pinned: held, told, spoken: Boolean(focus ?? held), setHover, setFocus };
+  const aimed = Boolean(visible(hover, shown) ?? visible(focus, shown));
+  return { at, pinned: held, aimed, spoken: Boolean(focus ?? held), setHover, setFocus };
 }
 
-function usePartners({ weights, shown }: BodyProps, token: PinnedSpec | null, places: number[]): Partner[] {
+function usePartners({ weights, shown, threshold = 0 }: BodyProps, token: PinnedSpec | null, places: number[]): Partner[] {
   return useMemo(
-    () => (weights && token ? strongest(weights, places, token, shown[otherSide(token.side)], 12) : []),
-    [weights, places, token?.side, token?.index, shown],
+    () => (weights && token ? strongest(weights, places, token, shown[otherSide(token.side)], 12, Math.max(0.005, threshold)) : []),
+    [weights, places, token?.side, token?.index, shown, threshold],
   );
 }
 
@@ -146,26 +158,27 @@ function SideColumn({ side, body, at, pinned, row, view, layout, stops, numbers 
 
 interface SaidProps {
   body: BodyProps;
+  told: BodyHead[];
   at: Pointed;
   partners: Partner[];
   /** The pointer or the focus is on it: a token that is only pinned needs no tooltip. */
-  told: boolean;
+  aimed: boolean;
   spoken: boolean;
   place: Place;
   layout: Layout;
 }
 
 /** The tooltip for the eye, and a sentence for screen readers on focus and pin. */
-function Said({ body, at: { token, partner }, partners, told, spoken, place, layout }: SaidProps) {
+function Said({ body, told, at: { token, partner }, partners, aimed, spoken, place, layout }: SaidProps) {
   const { weights, sides, shown, heads, sinks } = body;
   const live = token && weights && spoken ? sentence(token, sides[token.side], sides[otherSide(token.side)], partners) : "";
   const where = token && partner !== null ? { side: otherSide(token.side), index: partner } : token;
   return (
     <>
-      {told && token && where && weights && (
+      {aimed && token && where && weights && (
         <Tooltip
-          token={token} partner={partner} sides={sides} shown={shown} weights={weights} heads={heads} sinks={sinks}
-          strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
+          token={token} partner={partner} sides={sides} shown={shown} weights={weights} heads={heads} told={told} sinks={sinks}
+          about={body.about ? `, ${body.about}` : ""} strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
         />
       )}
       <div class="sr" aria-live="polite">{live}</div>

@@ -1,16 +1,17 @@
 // What stands above a picture: selects, the layer stepper, the head chips, a small switch.
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { css, headColor, inkOn, rgb, type Mode } from "../draw/color";
+import { measureText } from "../data/order";
+import { css, headColor, inkOn, NEUTRAL, rgb, type Mode, type Rgb } from "../draw/color";
 import { soloHead, toggleHead, type Store } from "../store";
 import type { CellStyle } from "../types";
 
-interface Option {
+export interface Option {
   value: string;
   label: string;
 }
 
-function Select(props: { name: string; label: string; value: string; options: Option[]; onChange(value: string): void }) {
+export function Select(props: { name: string; label: string; value: string; options: Option[]; onChange(value: string): void }) {
   return (
     <select
       name={props.name} aria-label={props.label} value={props.value}
@@ -23,7 +24,7 @@ function Select(props: { name: string; label: string; value: string; options: Op
   );
 }
 
-function Field({ label, children }: { label: string; children: ComponentChildren }) {
+export function Field({ label, children }: { label: string; children: ComponentChildren }) {
   return <span class="field"><span aria-hidden="true">{label}</span>{children}</span>;
 }
 
@@ -38,11 +39,11 @@ export function StreamSelect({ store, streams }: { store: Store; streams: { name
 }
 
 export function FilterSelect({ store }: { store: Store }) {
-  const options = store.filters.value;
+  const { filters: options, filter } = store.cut.value;
   if (options.length < 2) return null;
   return (
     <Field label="Tokens">
-      <Select name="filter" label="Tokens shown, query to key" value={store.filter.value.value} options={options} onChange={(v) => (store.state.filter.value = v)} />
+      <Select name="filter" label="Tokens shown, query to key" value={filter.value} options={options} onChange={(v) => (store.state.filter.value = v)} />
     </Field>
   );
 }
@@ -108,9 +109,11 @@ function Stepper({ name, label, numbers, value, step, set }: StepperProps) {
 export function HeadChips({ store, mode }: { store: Store; mode: Mode }) {
   const all = store.layer.value.heads;
   const active = store.heads.value;
+  const mean = store.mean.value;
   const group = useRef<HTMLDivElement>(null);
-  const stop = active[0] ?? all[0];
-  const set = (heads: number[] | null) => (store.state.heads.value = heads);
+  const stop = active[0] ?? (mean ? null : all[0]);
+  const set = (heads: number[] | null, withMean = mean) => ((store.state.heads.value = heads), (store.state.mean.value = withMean));
+  const solo = (head: number) => set(mean ? [head] : soloHead(all, store.heads.value, head), false);
   const keydown = (event: KeyboardEvent) => {
     const chips = [...group.current!.querySelectorAll<HTMLElement>(".chip")];
     const next = chips[chipAfter(event.key, chips.indexOf(event.target as HTMLElement), chips.length)];
@@ -119,10 +122,17 @@ export function HeadChips({ store, mode }: { store: Store; mode: Mode }) {
   return (
     <Field label="Heads">
       <div class="chips" role="group" aria-label="Heads" ref={group} onKeyDown={keydown}>
-        {all.map((head) => (
+        {all.length > 1 && (
           <Chip
-            key={head} head={head} on={active.includes(head)} stop={head === stop} mode={mode}
-            toggle={() => set(toggleHead(all, active, head))} solo={() => set(soloHead(all, store.heads.value, head))}
+            head={null} name={`Mean of the ${all.length} heads`} on={mean} stop={stop === null} color={NEUTRAL[mode]}
+            toggle={() => set(store.state.heads.value, !mean || !active.length)} solo={() => (mean && !active.length ? set(null, false) : set([], true))}
+          />
+        )}
+        {store.sorted.value.map((head) => (
+          <Chip
+            key={head} head={head} name={`Head ${head}`} about={measureText(store.stream.value, store.layer.value, head, store.state.sort.value)}
+            on={active.includes(head)} stop={head === stop} color={rgb(headColor(head, mode))}
+            toggle={() => set(toggleHead(all, active, head, mean))} solo={() => solo(head)}
           />
         ))}
         {all.length > 1 && (
@@ -134,24 +144,25 @@ export function HeadChips({ store, mode }: { store: Store; mode: Mode }) {
 }
 
 interface ChipProps {
-  head: number;
+  head: number | null;
+  name: string;
+  about?: string;
   on: boolean;
   stop: boolean;
-  mode: Mode;
+  color: Rgb;
   toggle(): void;
   solo(): void;
 }
 
-function Chip({ head, on, stop, mode, toggle, solo }: ChipProps) {
-  const color = rgb(headColor(head, mode));
+function Chip({ head, name, about = "", on, stop, color, toggle, solo }: ChipProps) {
   return (
     <button
-      type="button" class="chip" data-head={head} aria-pressed={on} aria-label={`Head ${head}`} tabIndex={stop ? 0 : -1}
+      type="button" class="chip" data-head={head ?? "mean"} aria-pressed={on} aria-label={name + about} tabIndex={stop ? 0 : -1}
       style={{ "--color": css(color), "--on": inkOn(color) }}
-      title={`Head ${head}: click to switch, double-click (or Shift+Enter) for it alone`}
+      title={`${name}${about}: click to switch, double-click (or Shift+Enter) for it alone`}
       onClick={(event) => (event.shiftKey ? solo() : toggle())} onDblClick={solo}
     >
-      {head}
+      {head ?? "mean"}
     </button>
   );
 }

@@ -1,11 +1,19 @@
 // The model view's grid: one canvas a layer, and over it one transparent button a head.
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import type { CellSpec, LayerSpec } from "../types";
+import type { CellSpec } from "../types";
 import type { GridSize } from "../views/geometry";
 
+/** A layer's cells in the order shown; null is the mean over its heads. */
+export interface GridRow {
+  layer: number;
+  heads: (number | null)[];
+}
+
 export interface GridProps {
-  layers: LayerSpec[];
+  rows: GridRow[];
+  /** Cells of a column are different heads, so each says its own number. */
+  sorted: boolean;
   size: GridSize;
   open: CellSpec | null;
   toggle(cell: CellSpec): void;
@@ -16,18 +24,18 @@ export interface GridProps {
 }
 
 export function Grid(props: GridProps) {
-  const { layers, size } = props;
+  const { rows, sorted, size } = props;
   const root = useRef<HTMLDivElement>(null);
-  const [stop, setStop] = useState<CellSpec>(firstCell(layers));
+  const [stop, setStop] = useState<CellSpec>(firstCell(rows));
   const wanted = useRef(false);
   useLayoutEffect(() => {
     if (wanted.current) root.current!.querySelector<HTMLElement>(".cell[tabindex='0']")?.focus();
     wanted.current = false;
   });
-  const here = hasCell(layers, stop) ? stop : firstCell(layers);
+  const here = hasCell(rows, stop) ? stop : firstCell(rows);
   const keydown = (event: KeyboardEvent) => {
     if (!cellOf(event.target)) return;
-    const next = nextCell(event.key, here, layers);
+    const next = nextCell(event.key, here, rows);
     if (!next) return;
     event.preventDefault();
     wanted.current = true;
@@ -44,11 +52,11 @@ export function Grid(props: GridProps) {
         if (cell) setStop(cell), props.toggle(cell);
       }}
     >
-      <HeadNumbers layers={layers} size={size} />
-      {layers.map((layer) => (
+      <HeadNumbers rows={rows} sorted={sorted} size={size} />
+      {rows.map((row) => (
         <>
-          <Row key={layer.layer} layer={layer} here={here} {...props} />
-          {props.open?.layer === layer.layer && props.below}
+          <Row key={row.layer} row={row} here={here} {...props} />
+          {props.open?.layer === row.layer && props.below}
         </>
       ))}
     </div>
@@ -56,52 +64,54 @@ export function Grid(props: GridProps) {
 }
 
 /** Column titles are the head numbers where all layers have the same. */
-function HeadNumbers({ layers, size }: { layers: LayerSpec[]; size: GridSize }) {
-  const heads = layers.reduce((most, l) => (l.heads.length > most.length ? l.heads : most), layers[0]!.heads);
-  const same = layers.every((l) => String(l.heads) === String(heads.slice(0, l.heads.length)));
+function HeadNumbers({ rows, sorted, size }: { rows: GridRow[]; sorted: boolean; size: GridSize }) {
+  const heads = rows.reduce((most, l) => (l.heads.length > most.length ? l.heads : most), rows[0]!.heads);
+  const same = !sorted && rows.every((l) => String(l.heads) === String(heads.slice(0, l.heads.length)));
   return (
     <div class="gridrow numbers" aria-hidden="true" style={{ paddingLeft: `${size.axis}px`, gap: `${size.gap}px` }}>
       {heads.map((head, i) => (
-        <div key={i} class="colnumber" style={{ width: `${size.cell}px` }}>{same ? head : ""}</div>
+        <div key={i} class="colnumber" style={{ width: `${size.cell}px` }}>{head === null ? "mean" : same ? head : ""}</div>
       ))}
     </div>
   );
 }
 
-function Row({ layer, size, open, here, canvases }: GridProps & { layer: LayerSpec; here: CellSpec }) {
-  const keep = (canvas: HTMLCanvasElement | null) => void (canvas ? canvases.set(layer.layer, canvas) : canvases.delete(layer.layer));
-  const attach = useMemo(() => keep, [layer.layer, canvases]);
+function Row({ row: { layer, heads }, sorted, size, open, here, canvases }: GridProps & { row: GridRow; here: CellSpec }) {
+  const keep = (canvas: HTMLCanvasElement | null) => void (canvas ? canvases.set(layer, canvas) : canvases.delete(layer));
+  const attach = useMemo(() => keep, [layer, canvases]);
   return (
-    <div role="row" class="gridrow" data-layer={layer.layer} style={{ height: `${size.cell}px`, marginBottom: `${size.gap}px`, paddingLeft: `${size.axis}px`, gap: `${size.gap}px` }}>
-      <div role="rowheader" class="rownumber" aria-label={`Layer ${layer.layer}`} style={{ width: `${size.axis}px`, height: `${size.cell}px` }}>{layer.layer}</div>
+    <div role="row" class="gridrow" data-layer={layer} style={{ height: `${size.cell}px`, marginBottom: `${size.gap}px`, paddingLeft: `${size.axis}px`, gap: `${size.gap}px` }}>
+      <div role="rowheader" class="rownumber" aria-label={`Layer ${layer}`} style={{ width: `${size.axis}px`, height: `${size.cell}px` }}>{layer}</div>
       <canvas ref={attach} aria-hidden="true" style={{ left: `${size.axis}px` }} />
-      {layer.heads.map((head) => (
+      {heads.map((head) => (
         <button
-          key={head} type="button" role="gridcell" class="cell" data-layer={layer.layer} data-head={head}
-          aria-label={`Layer ${layer.layer}, head ${head}`} aria-expanded={open?.layer === layer.layer && open.head === head}
-          tabIndex={here.layer === layer.layer && here.head === head ? 0 : -1}
+          key={head} type="button" role="gridcell" class="cell" data-layer={layer} data-head={head ?? "mean"}
+          aria-label={`Layer ${layer}, ${head === null ? "mean" : `head ${head}`}`} aria-expanded={open?.layer === layer && open.head === head}
+          tabIndex={here.layer === layer && here.head === head ? 0 : -1}
           style={{ width: `${size.cell}px`, height: `${size.cell}px` }}
-        />
+        >
+          {sorted && head !== null && <span class="cellnumber">{head}</span>}
+        </button>
       ))}
     </div>
   );
 }
 
-function firstCell(layers: LayerSpec[]): CellSpec {
-  return { layer: layers[0]!.layer, head: layers[0]!.heads[0]! };
+function firstCell(layers: GridRow[]): CellSpec {
+  return { layer: layers[0]!.layer, head: layers[0]!.heads[0] ?? null };
 }
 
-function hasCell(layers: LayerSpec[], cell: CellSpec): boolean {
+function hasCell(layers: GridRow[], cell: CellSpec): boolean {
   return layers.some((l) => l.layer === cell.layer && l.heads.includes(cell.head));
 }
 
 function cellOf(target: EventTarget | null): CellSpec | null {
   const el = (target as Element | null)?.closest<HTMLElement>(".cell");
-  return el ? { layer: Number(el.dataset.layer), head: Number(el.dataset.head) } : null;
+  return el ? { layer: Number(el.dataset.layer), head: el.dataset.head === "mean" ? null : Number(el.dataset.head) } : null;
 }
 
 /** Arrows move by one, Home and End to the ends of the row. */
-export function nextCell(key: string, cell: CellSpec, layers: LayerSpec[]): CellSpec | null {
+export function nextCell(key: string, cell: CellSpec, layers: GridRow[]): CellSpec | null {
   const row = layers.findIndex((l) => l.layer === cell.layer);
   const column = layers[row]!.heads.indexOf(cell.head);
   const steps: Record<string, [number, number]> = {
@@ -111,5 +121,5 @@ export function nextCell(key: string, cell: CellSpec, layers: LayerSpec[]): Cell
   if (!step) return null;
   const layer = layers[Math.min(Math.max(row + step[0], 0), layers.length - 1)]!;
   const place = Math.min(Math.max(column + step[1], 0), layer.heads.length - 1);
-  return { layer: layer.layer, head: layer.heads[place]! };
+  return { layer: layer.layer, head: layer.heads[place] ?? null };
 }

@@ -60,6 +60,7 @@ export function rowsToShow(count: number, row: number, top: number, height: numb
 
 const TITLES = 26;
 const TOOLTIP = 252;
+const INSIDE = 10;
 
 /** The tokens' window, as far as placing needs it. */
 export interface Place {
@@ -69,7 +70,7 @@ export interface Place {
   height: number;
 }
 
-/** Outside the columns where there is room, else under (or over) the token's row. */
+/** Outside the columns where there is room, else between them, under (or over) the token's row: no token is covered. */
 export function tooltipPlace({ side }: PinnedSpec, rowIndex: number, layout: Layout, view: Place): Record<string, string> {
   const y = rowIndex * view.row - view.top;
   const low = y > view.height / 2;
@@ -81,10 +82,7 @@ export function tooltipPlace({ side }: PinnedSpec, rowIndex: number, layout: Lay
     top: `${Math.min(Math.max(y, 0), view.height) + TITLES + rise}px`,
     transform: low ? "translateY(-100%)" : "none",
   };
-  if (side === "query") {
-    if (beside) place.right = `${view.width - left + outer}px`;
-    else place.left = `${Math.max(0, Math.min(left, view.width - TOOLTIP))}px`;
-  } else if (beside) place.left = `${left + width + outer}px`;
-  else place.right = `${Math.max(0, Math.min(view.width - left - width - layout.number, view.width - TOOLTIP))}px`;
-  return place;
+  if (beside) return { ...place, ...(side === "query" ? { right: `${view.width - left + outer}px` } : { left: `${left + width + outer}px` }) };
+  const room = layout.x1 - layout.x0 - 2 * INSIDE;
+  return { ...place, maxWidth: `${Math.max(room, 140)}px`, ...(side === "query" ? { left: `${layout.x0 + INSIDE}px` } : { right: `${view.width - layout.x1 + INSIDE}px` }) };
 }

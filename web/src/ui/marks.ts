@@ -21,15 +21,15 @@ export function useMarks(props: BodyProps, marks: Marks): void {
   const painter = useMemo(() => framed(() => paint.current()), []);
   const kept = useMemo(() => new Kept(), []);
   paint.current = () => {
-    const { weights, heads, shown } = props;
+    const { weights, heads, shown, threshold } = props;
     const { width, layout, frame, token } = marks;
     const canvas = marks.canvas.current;
     if (!weights || !width || !canvas) return;
     const context = sized(canvas, width, frame.height);
-    const picture = token ? null : [weights, heads, shown, layout, width, frame.height, frame.top, frame.ratio];
+    const picture = token ? null : [weights, heads, shown, layout, width, frame.height, frame.top, frame.ratio, threshold];
     if (!picture || !kept.restore(context, picture)) {
       if (token) paintBoxes(context, props, marks, token);
-      drawLines(context, weights, drawnHeads(props), shown, frame, token);
+      drawLines(context, weights, drawnHeads(props), shown, frame, token, threshold);
       if (picture) kept.keep(canvas, picture);
     }
     props.painted();
@@ -45,5 +45,5 @@ function drawnHeads({ heads }: BodyProps) {
 function paintBoxes(context: CanvasRenderingContext2D, props: BodyProps, { layout, frame }: Marks, token: PinnedSpec): void {
   const side = otherSide(token.side);
   const hatch = props.mode === "dark" ? "#9aa0aa" : "#6b7079";
-  drawBoxes(context, props.weights!, drawnHeads(props), token, props.shown[side], { ...frame, ...layout[side] }, hatch);
+  drawBoxes(context, props.weights!, drawnHeads(props), token, props.shown[side], { ...frame, ...layout[side] }, hatch, props.threshold);
 }

@@ -1,5 +1,4 @@
 // What the pointer and the keyboard do in a body: hover, pin, walk from token to token.
-import type { Signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { contains, type Shown } from "../data/filter";
 import { otherSide } from "../data/tokens";
@@ -19,7 +18,7 @@ export interface Pointing {
   scroll: { current: HTMLDivElement | null };
   shown: Shown;
   frame: Frame;
-  pinned: Signal<PinnedSpec | null>;
+  pinned: { value: PinnedSpec | null };
   stops: Stops;
   setHover(token: PinnedSpec | null): void;
   setFocus(token: PinnedSpec | null): void;

@@ -7,14 +7,14 @@ const CSS_TEXT = `
 * { box-sizing: border-box; }
 .root {
   --bg: #ffffff; --panel: #f7f8fa; --ink: #1c2026; --quiet: #5b626d; --line: #e0e3e8; --strong: #b9bfc9;
-  --accent: #2456c7; --wash: #e9eefb; --hover: #eef0f3; --cell: #f4f5f8; --shadow: 0 6px 24px rgba(20,25,40,.14), 0 1px 3px rgba(20,25,40,.12);
+  --accent: #2456c7; --plate: 50%; --wash: #e9eefb; --hover: #eef0f3; --cell: #f4f5f8; --shadow: 0 6px 24px rgba(20,25,40,.14), 0 1px 3px rgba(20,25,40,.12);
   background: var(--bg); color: var(--ink); font: 14px/1.4 ${FONT};
   padding: 16px 18px 12px; border-radius: 10px; position: relative; text-align: left; color-scheme: light;
   -webkit-font-smoothing: antialiased;
 }
 .root[data-mode=dark] {
   --bg: #131519; --panel: #1b1e24; --ink: #e8eaee; --quiet: #a3abb8; --line: #2c3038; --strong: #4a515d;
-  --accent: #8fb4ff; --wash: #1f2c47; --hover: #23272f; --cell: #1a1d23; --shadow: 0 6px 24px rgba(0,0,0,.6), 0 0 0 1px #333842;
+  --accent: #8fb4ff; --plate: 64%; --wash: #1f2c47; --hover: #23272f; --cell: #1a1d23; --shadow: 0 6px 24px rgba(0,0,0,.6), 0 0 0 1px #333842;
   color-scheme: dark;
 }
 .quiet { color: var(--quiet); }
@@ -46,6 +46,12 @@ button.plain:disabled { opacity: .35; cursor: default; }
 .switch button:hover { color: var(--ink); }
 .switch button[aria-checked=true] { background: var(--bg); color: var(--ink); font-weight: 600; box-shadow: 0 1px 2px rgba(0,0,0,.16), 0 0 0 1px var(--line); }
 
+.options { flex-basis: 100%; margin: 2px 0 0; padding: 8px 12px; background: var(--panel); border: 1px solid var(--line); border-radius: 8px; }
+.options output { min-width: 34px; color: var(--ink); font-variant-numeric: tabular-nums; }
+input { accent-color: var(--accent); margin: 0; }
+input[type=range] { width: 110px; }
+label.field { cursor: pointer; }
+
 .chips { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
 .chip {
   min-width: 27px; height: 24px; border-radius: 6px; border: 1.5px solid var(--color); padding: 0 5px; cursor: pointer;
@@ -72,10 +78,12 @@ button.plain:disabled { opacity: .35; cursor: default; }
 .token .text {
   overflow: hidden; text-overflow: ellipsis; white-space: pre; min-width: 6px; unicode-bidi: isolate;
   text-shadow: 0 0 2px var(--bg), 0 0 2px var(--bg), 0 0 3px var(--bg), 0 0 4px var(--bg);
+  padding: 0 4px; margin: 0 -4px; border-radius: 3px;
 }
 .token.special .text { color: var(--quiet); }
 .token.blank .text { color: var(--quiet); }
 .token.faint .text { color: var(--quiet); }
+.boxed .token .text { background: color-mix(in srgb, var(--bg) var(--plate), transparent); text-shadow: none; color: var(--ink); }
 .token.active { background: var(--hover); box-shadow: inset 0 0 0 1px var(--strong); }
 .token.active .text { text-shadow: none; color: var(--ink); }
 .token.pinned { background: var(--wash); box-shadow: inset 0 0 0 1.5px var(--accent); }
@@ -135,6 +143,7 @@ button.plain:disabled { opacity: .35; cursor: default; }
 .rownumber { position: absolute; left: 0; display: flex; align-items: center; justify-content: flex-end; padding-right: 9px; font-size: 11.5px; color: var(--quiet); font-variant-numeric: tabular-nums; }
 .gridrow canvas { position: absolute; top: 0; display: block; }
 .cell { position: relative; appearance: none; border: 0; padding: 0; background: none; cursor: pointer; border-radius: 4px; }
+.cellnumber { position: absolute; left: 3px; top: 2px; font-size: 10px; line-height: 1.2; color: var(--quiet); font-variant-numeric: tabular-nums; text-shadow: 0 0 2px var(--bg), 0 0 3px var(--bg); pointer-events: none; }
 .cell:hover { box-shadow: 0 0 0 2px var(--strong); z-index: 1; }
 .cell[aria-expanded=true] { box-shadow: 0 0 0 2.5px var(--accent); z-index: 2; }
 .cell:focus-visible { outline-offset: 2px; z-index: 3; }

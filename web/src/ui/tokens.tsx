@@ -2,6 +2,7 @@
 // beside the strongest and bars that show the segments.
 import { contains, type Range } from "../data/filter";
 import { formatBounds } from "../data/numbers";
+import { numberOf } from "../data/reshape";
 import { shownText, type Partner } from "../data/tokens";
 import type { PinnedSpec, SegmentSpec, SideName, SideSpec } from "../types";
 
@@ -35,7 +36,7 @@ export function Column(props: ColumnProps) {
   if (contains(shown, stop) && !indices.includes(stop)) indices.push(stop);
   return (
     <div
-      role="listbox" class={`column ${side}`} data-side={side}
+      role="listbox" class={`column ${side}${props.active && props.active.side !== side ? " boxed" : ""}`} data-side={side}
       aria-label={side === "query" ? "Query tokens" : "Key tokens"}
       style={{ left: `${left}px`, width: `${width}px`, height: `${(shown.stop - shown.start) * row}px` }}
     >
@@ -61,7 +62,7 @@ function Token(props: ColumnProps & { index: number }) {
   return (
     <div
       role="option" class={classes.join(" ")} data-side={side} data-index={index} tabIndex={index === stop ? 0 : -1}
-      aria-selected={is(pinned)} aria-label={`${shownText(text)}, ${side} ${index}`}
+      aria-selected={is(pinned)} aria-label={`${shownText(text)}, ${side} ${numberOf(spec, index)}`}
       aria-setsize={shown.stop - shown.start} aria-posinset={index - shown.start + 1}
       style={{ top: `${(index - shown.start) * row}px`, height: `${row}px` }}
     >

@@ -1,5 +1,6 @@
 // What is known about the token, or the pair of tokens, under the pointer or the focus.
 import { formatBounds, meanOfPresent, sinkBounds } from "../data/numbers";
+import { numberOf } from "../data/reshape";
 import { missingHeads, missingPartners, otherSide, pairBounds, shownText, type Partner } from "../data/tokens";
 import type { Shown } from "../data/filter";
 import type { Bounds, Weights } from "../data/decode";
@@ -14,6 +15,10 @@ export interface TooltipProps {
   shown: Shown;
   weights: Weights;
   heads: BodyHead[];
+  /** What is printed for all heads together: the mean alone where it is shown. */
+  told: BodyHead[];
+  /** What was done to the weights: "rows renormalised". */
+  about: string;
   sinks: boolean;
   strongest: Partner[];
   place: Record<string, string>;
@@ -36,7 +41,7 @@ function Name({ side, index, spec }: { side: SideName; index: number; spec: Side
     <div class="name">
       <b>{shownText(text)}</b>
       <span class="quiet">
-        {side} {index}
+        {side} {numberOf(spec, index)}
         {segment ? ` · ${segment.name}` : ""}
         {raw !== text && <> · <code>{raw}</code></>}
       </span>
@@ -44,11 +49,11 @@ function Name({ side, index, spec }: { side: SideName; index: number; spec: Side
   );
 }
 
-function TokenFacts({ token, sides, shown, weights, heads, sinks, strongest }: TooltipProps) {
+function TokenFacts({ token, sides, shown, weights, told: heads, about, sinks, strongest }: TooltipProps) {
   const missing = missingHeads(weights, heads.map((head) => head.place), token, shown[otherSide(token.side)]);
   const gone = missingPartners(weights, heads.map((head) => head.place), token, shown[otherSide(token.side)]);
   const other = sides[otherSide(token.side)];
-  const mean = heads.length > 1 ? `mean of ${heads.length} heads` : `head ${heads[0]?.number}`;
+  const mean = (heads.length > 1 ? `mean of ${heads.length} heads` : heads[0]!.name) + about;
   return (
     <>
       <Name side={token.side} index={token.index} spec={sides[token.side]} />
@@ -77,7 +82,7 @@ function Row({ label, value, color }: { label: string; value: Bounds; color?: st
   );
 }
 
-function PairFacts({ token, partner, sides, weights, heads, sinks }: TooltipProps & { partner: number }) {
+function PairFacts({ token, partner, sides, weights, heads, told, about, sinks }: TooltipProps & { partner: number }) {
   const query = token.side === "query" ? token.index : partner;
   const key = token.side === "query" ? partner : token.index;
   const bounds = pairBounds(weights, heads.map((head) => head.place), { side: "query", index: query }, key);
@@ -87,15 +92,15 @@ function PairFacts({ token, partner, sides, weights, heads, sinks }: TooltipProp
     <>
       <Name side="query" index={query} spec={sides.query} />
       <Name side="key" index={key} spec={sides.key} />
-      {rows.length > 6 && <div class="quiet">weight by head</div>}
+      {(rows.length > 6 || about) && <div class="quiet">weight by head{about}</div>}
       <table class={rows.length > 6 ? "two" : ""}>
         {rows.slice(0, MOST_HEADS).map(({ head, value }) => (
-          <Row key={head.number} label={rows.length > 6 ? String(head.number) : `head ${head.number}`} value={value} color={head.css} />
+          <Row key={head.number} label={rows.length > 6 ? String(head.number ?? "mean") : head.name} value={value} color={head.css} />
         ))}
       </table>
       {rows.length > MOST_HEADS && <div class="quiet">and {rows.length - MOST_HEADS} heads with less</div>}
-      {rows.length > 1 && <table><Row label="mean" value={meanOfPresent(bounds)} /></table>}
-      {sinks && <table><Row label={`query ${query} to sink`} value={meanOfPresent(heads.map((h) => sinkBounds(weights, h.place, query)))} /></table>}
+      {told.length > 1 && <table><Row label="mean" value={meanOfPresent(bounds)} /></table>}
+      {sinks && <table><Row label={`query ${numberOf(sides.query, query)} to sink`} value={meanOfPresent(told.map((h) => sinkBounds(weights, h.place, query)))} /></table>}
     </>
   );
 }

@@ -2,16 +2,18 @@
 import { useComputed } from "@preact/signals";
 import { render } from "preact";
 import { useMemo, useRef } from "preact/hooks";
-import { css, headColor, rgb, type Mode, type Rgb } from "../draw/color";
+import { headColor, NEUTRAL, rgb, type Mode } from "../draw/color";
 import type { Shown } from "../data/filter";
 import { shareOf } from "../draw/lines";
 import { keyOf, type Request } from "../types";
 import { Body, type BodyHead } from "../ui/body";
 import { FilterSelect, HeadChips, LayerSelect, stepLayer, StreamSelect } from "../ui/controls";
+import { Display } from "../ui/display";
 import { Legend } from "../ui/legend";
 import { Problem, Waiting } from "../ui/note";
 import type { View, ViewProps } from "./frame";
 import { useNow, useWeights, whenIdle } from "./load";
+import { bodyHead, cutNote, useBelow, useShown } from "./shown";
 
 export const headView: View = (el, spec, source, store, around) => {
   render(<HeadView spec={spec} source={source} store={store} {...around} />, el);
@@ -26,6 +28,8 @@ function HeadView(props: ViewProps) {
   const turn = useTurns(props);
   const ready = loaded.weights && loaded.key === keyOf(request.value);
   const heads = useBodyHeads(props);
+  const shown = useShown(store, ready ? loaded.weights : null);
+  const below = useBelow(store, shown.weights, heads);
   if (loaded.problem && loaded.key === keyOf(request.value)) props.status.failed();
   const painted = () => {
     if (!ready) return;
@@ -40,36 +44,39 @@ function HeadView(props: ViewProps) {
         <LayerSelect store={store} />
         <FilterSelect store={store} />
         <HeadChips store={store} mode={mode} />
+        <Display store={store} />
       </div>
       {loaded.problem ? <Problem message={loaded.problem} /> : !loaded.weights ? <Waiting /> : (
         <Body
-          key={store.stream.value.name} weights={ready ? loaded.weights : null} heads={heads} sides={store.sides.value} shown={store.filter.value}
-          pinned={store.state.pinned} sinks={store.stream.value.sinks} mode={mode} compact={false} painted={painted} turn={turn}
+          key={store.stream.value.name} {...shown} heads={heads} mode={mode} compact={false} painted={painted} turn={turn}
         />
       )}
       <Legend
         mode={mode} encoding={spec.encoding} notes={spec.notes} help="Hover a token to isolate it · click to pin · double-click a head for solo"
-        scale={(alpha) => ({ color: heads.length === 1 ? rgb(headColor(heads[0]!.number, mode)) : NEUTRAL[mode], alpha })} scaleLabel="weight"
-        note={noteOf(heads.length, store.filter.value)}
+        scale={(alpha) => ({ color: scaleColor(heads, mode), alpha })} scaleLabel="weight"
+        note={[noteOf(heads, store.cut.value.filter), cutNote(store.cut.value, store.state.threshold.value, below)].filter(Boolean).join(" · ")}
       />
     </div>
   );
 }
 
-function noteOf(heads: number, shown: Shown): string {
-  const share = shareOf(heads, shown);
-  const opacity = share < 1 ? `Line opacity = weight × ${share.toFixed(2)} (isolated: weight)` : "Line opacity = weight";
-  return heads > 1 ? `${opacity} · numbers are means of the ${heads} heads` : opacity;
+function scaleColor([head, other]: BodyHead[], mode: Mode) {
+  return other || head?.number == null ? NEUTRAL[mode] : rgb(headColor(head.number, mode));
 }
 
-const NEUTRAL: Record<Mode, Rgb> = { light: [60, 68, 82], dark: [200, 207, 219] };
+function noteOf(heads: BodyHead[], shown: Shown): string {
+  const share = shareOf(heads.length, shown);
+  const opacity = share < 1 ? `Line opacity = weight × ${share.toFixed(2)} (isolated: weight)` : "Line opacity = weight";
+  const mean = heads.find(({ number }) => number === null)?.name ?? (heads.length > 1 ? `means of the ${heads.length} heads` : "");
+  return mean ? `${opacity} · numbers: ${mean}` : opacity;
+}
 
 /** Counts changes of state: each makes the body paint, and the host "drawing" until it has. */
 function useTurns({ store, status }: ViewProps): number {
   const turn = useRef(0);
   useNow(() => {
-    const { stream, filter, layer, heads, state } = store;
-    void [stream.value, filter.value, layer.value, heads.value, state.pinned.value];
+    const { stream, cut, layer, heads, state } = store;
+    void [stream.value, cut.value, layer.value, heads.value, state.pinned.value, state.threshold.value];
     turn.current++;
     status.begin();
   });
@@ -78,10 +85,10 @@ function useTurns({ store, status }: ViewProps): number {
 }
 
 function useBodyHeads({ store, mode }: ViewProps): BodyHead[] {
-  const [all, active, now] = [store.layer.value.heads, store.heads.value, mode.value];
+  const [layer, active, mean, now] = [store.layer.value, store.heads.value, store.mean.value, mode.value];
   return useMemo(
-    () => active.map((number) => ({ number, place: all.indexOf(number), css: css(rgb(headColor(number, now))) })),
-    [all, active, now],
+    () => [...active, ...(mean ? [null] : [])].map((head) => bodyHead(head, layer, rgb(headColor(head ?? 0, now)), now)),
+    [layer, active, mean, now],
   );
 }
 

@@ -4,17 +4,20 @@ import { render } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { pixelRatio } from "../draw/canvas";
 import { heatRamp, layerColor, rgb, type Mode } from "../draw/color";
+import { headName, measureName, measureText, sortedHeads } from "../data/order";
 import type { Store } from "../store";
-import type { CellSpec } from "../types";
+import type { CellSpec, LayerSpec } from "../types";
 import { CellSwitch, FilterSelect, StreamSelect } from "../ui/controls";
-import { Grid } from "../ui/grid";
+import { Display } from "../ui/display";
+import { Grid, type GridRow } from "../ui/grid";
 import { Legend } from "../ui/legend";
 import { messageOf, Problem } from "../ui/note";
 import { Detail } from "./detail";
 import type { View, ViewProps } from "./frame";
 import { useNow } from "./load";
 import { gridSize, panelWidth, roomOf, type GridSize } from "./geometry";
-import { paintGrid, styleOf } from "./paint";
+import { paintGrid, styleOf, type Below } from "./paint";
+import { cutNote } from "./shown";
 
 export const modelView: View = (el, spec, source, store, around) => {
   render(<ModelView spec={spec} source={source} store={store} {...around} />, el);
@@ -36,14 +39,15 @@ function ModelView(props: ViewProps) {
   const [hovered, setHovered] = useState<Hovered | null>(null);
   useEffect(() => setHovered(null), [store.stream.value]);
   const { open, toggle, close } = useOpen(store, root);
-  const { beside, room, size, most } = useSizes(store, width);
-  const style = styleOf(store.state.cells.value, store.filter.value);
-  const painting = usePainting(props, width ? size : null, style, open.value);
+  const rows = useRows(store);
+  const { beside, room, size, most } = useSizes(rows, width);
+  const style = styleOf(store.state.cells.value, store.cut.value.filter);
+  const painting = usePainting(props, rows, width ? size : null, style, open.value);
   useReveal(root, beside ? null : open.value);
   const detail = open.value && (
     <Detail
       {...props} open={open} turn={painting.turn} painted={painting.detail} close={close} className={beside ? "side" : "below"}
-      style={panelStyle(beside, width, store.stream.value.layers, open.value, size)}
+      style={panelStyle(beside, width, rows, open.value, size)}
     />
   );
   const hover = (cell: CellSpec | null, el: HTMLElement | null) => setHovered(cell && el ? hoveredAt(cell, el, root.current!) : null);
@@ -53,20 +57,21 @@ function ModelView(props: ViewProps) {
       {painting.problem && <Problem message={painting.problem} />}
       <div class="model" ref={box}>
         <div class="gridbox">
-          <Axes size={size} heads={most} />
+          <Axes size={size} heads={most} sort={store.state.sort.value} />
           <div class="gridscroll" style={{ maxWidth: width ? `${room + 10}px` : "100%" }}>
             <Grid
-              key={store.stream.value.name} layers={store.stream.value.layers} size={size} open={open.value} toggle={toggle}
+              key={store.stream.value.name} rows={rows} sorted={store.state.sort.value !== "number"} size={size} open={open.value} toggle={toggle}
               canvases={painting.canvases} below={beside ? null : detail} hover={hover}
             />
           </div>
         </div>
         {beside && (detail || <EmptyPanel width={panelWidth(width)} />)}
       </div>
-      {hovered && <CellTip {...hovered} root={root.current!} />}
+      {hovered && <CellTip {...hovered} store={store} root={root.current!} />}
       <Legend
         mode={mode} encoding={spec.encoding} notes={spec.notes} help="Click a cell to open its head · in it, hover a token to isolate it, click to pin"
         scale={(weight) => scaleOf(weight, style, mode)} scaleLabel={style === "heat" ? "weight (root scale)" : "weight"}
+        note={cutNote(store.cut.value, store.state.threshold.value, painting.below)}
       />
     </div>
   );
@@ -80,6 +85,7 @@ function Header({ spec, store }: ViewProps) {
         <StreamSelect store={store} streams={spec.streams} />
         <FilterSelect store={store} />
         <CellSwitch store={store} />
+        <Display store={store} mean />
       </div>
     </>
   );
@@ -91,7 +97,7 @@ function EmptyPanel({ width }: { width: number }) {
 
 /** Which cell is open, and back to its button when it closes. */
 function useOpen(store: Store, root: { current: HTMLElement | null }) {
-  const open = useComputed(() => validCell(store.stream.value.layers, store.state.opened.value));
+  const open = useComputed(() => validCell(store, store.state.opened.value));
   const toggle = (cell: CellSpec) => {
     const old = open.value;
     store.state.opened.value = old?.layer === cell.layer && old.head === cell.head ? null : cell;
@@ -99,13 +105,22 @@ function useOpen(store: Store, root: { current: HTMLElement | null }) {
   const close = () => {
     const cell = open.value;
     store.state.opened.value = null;
-    if (cell) root.current?.querySelector<HTMLElement>(`.cell[data-layer="${cell.layer}"][data-head="${cell.head}"]`)?.focus();
+    if (cell) root.current?.querySelector<HTMLElement>(`.cell[data-layer="${cell.layer}"][data-head="${cell.head ?? "mean"}"]`)?.focus();
   };
   return { open, toggle, close };
 }
 
-function useSizes(store: Store, width: number) {
-  const most = Math.max(...store.stream.value.layers.map((l) => l.heads.length));
+/** The layers as they are shown: heads sorted, their mean in front. */
+function useRows(store: Store): GridRow[] {
+  const [stream, sort, mean] = [store.stream.value, store.state.sort.value, store.state.mean.value];
+  return useMemo(
+    () => stream.layers.map((layer) => ({ layer: layer.layer, heads: [...(mean ? [null] : []), ...sortedHeads(stream, layer, sort)] })),
+    [stream, sort, mean],
+  );
+}
+
+function useSizes(rows: GridRow[], width: number) {
+  const most = Math.max(...rows.map((row) => row.heads.length));
   const { room, beside } = roomOf(width, most);
   const size = useMemo(() => gridSize(room, most), [room, most]);
   return { beside, room, size, most };
@@ -120,8 +135,9 @@ function useReveal(root: { current: HTMLElement | null }, cell: CellSpec | null)
   }, [cell?.layer, cell?.head]);
 }
 
-function validCell(layers: { layer: number; heads: number[] }[], cell: CellSpec | null): CellSpec | null {
-  return cell && layers.some((l) => l.layer === cell.layer && l.heads.includes(cell.head)) ? cell : null;
+function validCell({ stream, state }: Store, cell: CellSpec | null): CellSpec | null {
+  const fits = ({ layer, heads }: LayerSpec) => layer === cell!.layer && (cell!.head === null ? state.mean.value : heads.includes(cell!.head));
+  return cell && stream.value.layers.some(fits) ? cell : null;
 }
 
 function scaleOf(weight: number, style: "lines" | "heat", mode: Mode) {
@@ -144,14 +160,15 @@ function useWidth(el: { current: HTMLElement | null }): number {
 }
 
 /** Repaints the grid when its picture changes; "drawn" when grid and open detail both are. */
-function usePainting(props: ViewProps, size: GridSize | null, style: "lines" | "heat", open: CellSpec | null) {
+function usePainting(props: ViewProps, rows: GridRow[], size: GridSize | null, style: "lines" | "heat", open: CellSpec | null) {
   const { store, source, status, mode, signal } = props;
   const canvases = useMemo(() => new Map<number, HTMLCanvasElement>(), []);
   const done = useRef({ turn: 0, grid: false, detail: false });
   const [problem, setProblem] = useState<string | null>(null);
+  const [below, setBelow] = useState<Below>(null);
   useNow(() => {
-    const { stream, filter, state } = store;
-    void [stream.value, filter.value, state.cells.value, state.pinned.value, state.opened.value];
+    const { stream, cut, state } = store;
+    void [stream.value, cut.value, state.cells.value, state.pinned.value, state.opened.value, state.sort.value, state.threshold.value];
     done.current.turn++;
     done.current.detail = false;
     status.begin();
@@ -160,40 +177,39 @@ function usePainting(props: ViewProps, size: GridSize | null, style: "lines" | "
   const settle = () => {
     if (done.current.grid && (done.current.detail || !open)) status.painted();
   };
-  const [stream, shown, sides] = [store.stream.value, store.filter.value, store.sides.value];
+  const [stream, cut, threshold] = [store.stream.value, store.cut.value, store.state.threshold.value];
   const ratio = size && canvases.size ? pixelRatio([...canvases.values()][0]!) : globalThis.devicePixelRatio || 1;
   useEffect(() => {
     if (!size) return;
     let current = true;
     done.current.grid = false;
-    const tokens = { query: sides.query.text.length, key: sides.key.text.length };
-    paintGrid({ stream, shown, tokens, style, mode: mode.value, size, ratio }, source, canvases, () => current && !signal.aborted)
-      .then((whole) => whole && (setProblem(null), (done.current.grid = true), latest.current()))
+    paintGrid({ stream, rows, cut, threshold, style, mode: mode.value, size, ratio }, source, canvases, () => current && !signal.aborted)
+      .then((whole) => whole && (setProblem(null), setBelow(whole.below), (done.current.grid = true), latest.current()))
       .catch((error: unknown) => current && (setProblem(messageOf(error)), status.failed()));
     return () => void (current = false);
-  }, [stream, shown, style, mode.value, size, ratio]);
+  }, [stream, rows, cut, threshold, style, mode.value, size, ratio]);
   const latest = useRef(settle);
   latest.current = settle;
   useEffect(() => latest.current());
-  return { canvases, problem, turn: done.current.turn, detail: () => ((done.current.detail = true), settle()) };
+  return { canvases, problem, below, turn: done.current.turn, detail: () => ((done.current.detail = true), settle()) };
 }
 
 function panelStyle(
-  beside: boolean, width: number, layers: { layer: number; heads: number[] }[], open: CellSpec, size: GridSize,
+  beside: boolean, width: number, rows: GridRow[], open: CellSpec, size: GridSize,
 ): Record<string, string> {
   if (beside) return { width: `${panelWidth(width)}px` };
-  const place = layers.find((l) => l.layer === open.layer)!.heads.indexOf(open.head);
+  const place = rows.find((row) => row.layer === open.layer)!.heads.indexOf(open.head);
   const middle = size.axis + place * (size.cell + size.gap) + size.cell / 2;
   const panel = Math.min(width, 720);
   const left = Math.round(Math.min(Math.max(middle - panel / 2, 0), width - panel));
   return { width: `${panel}px`, marginLeft: `${left}px`, "--caret": `${middle - left - 6}px` };
 }
 
-function Axes({ size, heads }: { size: GridSize; heads: number }) {
+function Axes({ size, heads, sort }: { size: GridSize; heads: number; sort: string }) {
   return (
     <div class="axes" aria-hidden="true" style={{ width: `${size.axis + heads * (size.cell + size.gap)}px` }}>
       <span class="axis layers">Layers</span>
-      <span class="axis heads">Heads</span>
+      <span class="axis heads">Heads{sort !== "number" && `, by ${measureName(sort)}`}</span>
     </div>
   );
 }
@@ -203,11 +219,12 @@ function hoveredAt(cell: CellSpec, el: HTMLElement, root: HTMLElement): Hovered 
   return { cell, x: a.left - b.left + a.width / 2, y: a.top - b.top };
 }
 
-function CellTip({ cell, x, y, root }: Hovered & { root: HTMLElement }) {
-  const left = Math.min(Math.max(x, 66), root.clientWidth - 66);
+function CellTip({ cell, x, y, store, root }: Hovered & { store: Store; root: HTMLElement }) {
+  const layer = store.stream.value.layers.find((one) => one.layer === cell.layer)!;
+  const left = Math.min(Math.max(x, 110), root.clientWidth - 110);
   return (
     <div role="tooltip" class="tooltip cell-tip" style={{ left: `${left}px`, top: `${y - 8}px` }}>
-      Layer {cell.layer}, head {cell.head}
+      Layer {cell.layer}, {headName(cell.head, layer)}{measureText(store.stream.value, layer, cell.head, store.state.sort.value)}
     </div>
   );
 }

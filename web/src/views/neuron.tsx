@@ -92,7 +92,7 @@ interface PictureProps {
 function Picture({ view, head, last, turn, painted, why }: PictureProps) {
   const { store, mode } = view;
   const { state } = store;
-  const own = useMemo<BodyHead[]>(() => [{ number: store.head.value, place: 0, css: WEIGHT_COLOR[mode.value] }], [store.head.value, mode.value]);
+  const own = useMemo<BodyHead[]>(() => [{ number: store.head.value, name: `head ${store.head.value}`, place: 0, css: WEIGHT_COLOR[mode.value] }], [store.head.value, mode.value]);
   const scales = useMemo(() => scalesOf(last), [last]);
   const common = { sides: store.sides.value, shown: store.filter.value, pinned: state.pinned, mode: mode.value, turn, painted };
   const pinQuery = (index: number): PinnedSpec => (state.pinned.value = { side: "query", index });

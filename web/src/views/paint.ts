@@ -2,17 +2,22 @@
 // short; in slices, so that the page stays responsive.
 import type { Weights } from "../data/decode";
 import { sizeOf, type Shown } from "../data/filter";
-import { paintLines, pool, scaled, type Box } from "../draw/cells";
-import { heatRamp, layerColor, rgb, type Mode, type Rgb } from "../draw/color";
+import { isPlain, reshaped, sumBelow } from "../data/reshape";
+import { dim, paintLines, pool, scaled, type Box } from "../draw/cells";
+import { heatRamp, layerColor, NEUTRAL, rgb, type Mode, type Rgb } from "../draw/color";
 import { paintHeat } from "../draw/heat";
 import type { Source } from "../source/cache";
-import type { CellStyle, LayerSpec, StreamSpec } from "../types";
+import type { Cut } from "../store";
+import type { CellStyle, StreamSpec } from "../types";
+import type { GridRow } from "../ui/grid";
 import type { GridSize } from "./geometry";
 
 export interface Picture {
   stream: StreamSpec;
-  shown: Shown;
-  tokens: { query: number; key: number };
+  /** The layers and heads in the order shown. */
+  rows: GridRow[];
+  cut: Cut;
+  threshold: number;
   style: "lines" | "heat";
   mode: Mode;
   size: GridSize;
@@ -27,26 +32,40 @@ export function styleOf(cells: CellStyle, shown: Shown): "lines" | "heat" {
   return Math.max(sizeOf(shown.query), sizeOf(shown.key)) <= 64 ? "lines" : "heat";
 }
 
-/** Resolves to true when every row is painted, false when `current()` no longer holds. */
+/** How much weight there is, and how much of it is below the threshold; null where nobody added it up. */
+export type Below = { below: number; all: number } | null;
+
+/**
+ * Resolves when every row is painted, to null when `current()` no longer holds. Thumbnails serve as
+ * long as the weights are shown as they are.
+ */
 export async function paintGrid(
   picture: Picture, source: Source, canvases: Map<number, HTMLCanvasElement>, current: () => boolean,
-): Promise<boolean> {
-  const { stream } = picture;
-  const thumbnails = stream.thumbnail ? await source.get({ kind: "thumbnails", stream: stream.name }) : null;
+): Promise<{ below: Below } | null> {
+  const { stream, rows, cut, threshold } = picture;
+  const thumbnails = stream.thumbnail && isPlain(cut.plan) ? await source.get({ kind: "thumbnails", stream: stream.name }) : null;
   let place = 0;
   let since = performance.now();
-  for (const layer of stream.layers) {
-    const weights = thumbnails ?? (await source.get({ kind: "layer", stream: stream.name, layer: layer.layer }));
-    if (!current()) return false;
-    const canvas = canvases.get(layer.layer);
-    if (canvas) paintRow(canvas, picture, layer, weights, thumbnails ? place : 0);
-    place += layer.heads.length;
+  let below: Below = null;
+  for (const [i, { layer, heads }] of stream.layers.entries()) {
+    const loaded = thumbnails ?? (await source.get({ kind: "layer", stream: stream.name, layer }));
+    if (!current()) return null;
+    const weights = thumbnails ?? reshaped(loaded, cut.plan);
+    const canvas = canvases.get(layer);
+    const places = rows[i]!.heads.map((head) => (thumbnails ? place : 0) + (head === null ? heads.length : heads.indexOf(head)));
+    if (canvas) paintRow(canvas, picture, rows[i]!, weights, places);
+    place += heads.length;
+    if (threshold && !thumbnails) below = added(below, sumBelow(weights, heads.map((_, at) => at), cut.filter, threshold));
     if (performance.now() - since < SLICE) continue;
     await pause();
-    if (!current()) return false;
+    if (!current()) return null;
     since = performance.now();
   }
-  return true;
+  return { below };
+}
+
+function added(sum: Below, more: { below: number; all: number }): Below {
+  return { below: (sum?.below ?? 0) + more.below, all: (sum?.all ?? 0) + more.all };
 }
 
 function pause(): Promise<void> {
@@ -57,22 +76,23 @@ function pause(): Promise<void> {
   });
 }
 
-function paintRow(canvas: HTMLCanvasElement, picture: Picture, layer: LayerSpec, weights: Weights, first: number): void {
+function paintRow(canvas: HTMLCanvasElement, picture: Picture, { layer, heads }: GridRow, weights: Weights, places: number[]): void {
   const { size, ratio, mode, style } = picture;
   const side = Math.round(size.cell * ratio);
   const step = (size.cell + size.gap) * ratio;
-  const width = Math.round((layer.heads.length - 1) * step) + side;
+  const width = Math.round((heads.length - 1) * step) + side;
   const image = new ImageData(width, side);
   const shown = shownIn(picture, weights);
-  const ramp = style === "heat" ? heatRamp(layer.layer, mode) : null;
-  const color = rgb(layerColor(layer.layer, mode));
-  layer.heads.forEach((_, i) => {
+  const ramp = style === "heat" ? heatRamp(layer, mode) : null;
+  const color = rgb(layerColor(layer, mode));
+  heads.forEach((head, i) => {
+    const cell = (most: number) => dim(pool(weights, places[i]!, shown, most), picture.threshold);
     const box: Box = { x: Math.round(i * step), y: 0, width: side, height: side };
-    if (ramp) return paintHeat(image, box, pool(weights, first + i, shown, side), ramp);
+    if (ramp) return paintHeat(image, box, cell(side), ramp);
     fill(image, box, GROUND[mode]);
     const inset = Math.round(Math.min(4 * ratio, side * 0.06));
     const inner = { x: box.x + inset, y: inset, width: side - 2 * inset, height: side - 2 * inset };
-    paintLines(image, inner, pool(weights, first + i, shown, inner.height), color, GROUND[mode]);
+    paintLines(image, inner, cell(inner.height), head === null ? NEUTRAL[mode] : color, GROUND[mode]);
   });
   show(canvas, image, picture);
 }
@@ -85,10 +105,10 @@ function show(canvas: HTMLCanvasElement, image: ImageData, { ratio }: Picture): 
   canvas.getContext("2d")!.putImageData(image, 0, 0);
 }
 
-function shownIn({ shown, tokens }: Picture, weights: Weights): Shown {
+function shownIn({ cut: { filter, sides } }: Picture, weights: Weights): Shown {
   return {
-    query: scaled(shown.query, tokens.query, weights.shape[1]),
-    key: scaled(shown.key, tokens.key, weights.shape[2]),
+    query: scaled(filter.query, sides.query.text.length, weights.shape[1]),
+    key: scaled(filter.key, sides.key.text.length, weights.shape[2]),
   };
 }
 
