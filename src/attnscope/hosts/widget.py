@@ -156,7 +156,7 @@ class Widget(anywidget.AnyWidget):
         return wanted
 
     @t.validate("opened")
-    def _known_cell(self, proposal: Any) -> dict[str, int] | None:
+    def _known_cell(self, proposal: Any) -> dict[str, int | None] | None:
         cell = proposal["value"]
         if cell is None or not self._spec or not self.stream:
             return None if cell is None else dict(cell)
