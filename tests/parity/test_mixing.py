@@ -261,7 +261,7 @@ def test_a_projection_of_another_kind_is_said_not_guessed() -> None:
 def test_values_need_all_heads() -> None:
     import attnscope
 
-    with pytest.raises(attnscope.InputError, match="values=True needs all heads"):
+    with pytest.raises(attnscope.InputError, match="values= and gradient= need all heads"):
         capture(build("bert"), inputs=text(), index=0, heads=[0], values=True)
 
 

@@ -11,6 +11,7 @@ How a forward pass is recorded, file by file:
     masks      reads and recognises masks
     certify    holds weights x values against the function's own output
     mixing     finds what follows a call: output projection, residual, norm; `asking` reads them
+    gradients  the gradient of an objective by every attention call's output
     streams    tells encoder, decoder and cross apart and numbers the layers
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
     running    unwraps the model, and says of its own errors that they are its own

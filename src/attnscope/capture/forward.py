@@ -10,8 +10,8 @@ off inside the wrapped functions, that adds to the same `Recording.calls`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from attnscope._numbers import index_of
 from attnscope.capture.assemble import trace_of
+from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
 from attnscope.capture.recorder import ELSEWISE, Recording, attention_modules
@@ -39,7 +40,8 @@ def record(model: nn.Module, **options: Any) -> Iterator[Recording]:
 
     Args:
         model: the model, as loaded; other models and other threads are not recorded.
-        options: fields of `Recording`: `index`, `batch`, `layers`, `heads`, `values`, `tick`.
+        options: fields of `Recording`: `index`, `batch`, `layers`, `heads`, `values`,
+            `gradient`, `tick`.
 
     Yields:
         A `Recording`; `recording.verify()` afterwards raises what went wrong and certifies.
@@ -64,6 +66,7 @@ def capture(
     heads: Any = None,
     segments: Any = None,
     values: bool = False,
+    gradient: Any = None,
     progress: bool | None = None,
 ) -> Trace:
     """Run a model once and record its attention as a `Trace`.
@@ -88,6 +91,9 @@ def capture(
         values: keep values, output projections and residuals as well, for measures of what is
             moved (norm-weighted, ALTI): about as much again as queries and keys, and the
             projections.
+        gradient: of what to keep the gradient by every weight: a function that makes one number of
+            the model's output, a token's text or number (its logit at the last position), a class,
+            or True for the largest logit. Keeps values as well.
         progress: show a progress bar; None shows one for long work.
 
     Returns:
@@ -111,19 +117,31 @@ def capture(
     )
     check_length(model, prepared.inputs)
     segments = check_segments(prepared.source, segments)
+    values = values or gradient is not None
     _check_all_heads(values, heads)
     with _progress(model, prepared, progress) as bar:
         options = {"index": prepared.index, "batch": prepared.batch, "tick": bar.update}
-        with (
-            record(model, layers=layers, heads=heads, values=values, **options) as recording,
-            torch.no_grad(),
-            explained(model, prepared.inputs),
-        ):
-            model(**prepared.inputs)
+        options |= {"layers": layers, "heads": heads, "values": values}
+        recording = Recording(model, gradient=gradient is not None, **options)
+        _run(recording, prepared, lambda output: objective(output, gradient, prepared, tokenizer))
     certificate = recording.verify()
     _check_coverage(recording)
     _warn_of_training(recording)
     return trace_of(recording, certificate, prepared, segments)
+
+
+def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], Any]) -> None:
+    """One forward pass, recorded; and the gradients of the objective, where they are wanted."""
+    model, wanted, inputs = recording.model, recording.gradient, prepared.inputs
+    with ExitStack() as stack:
+        if wanted:
+            stack.enter_context(torch.inference_mode(False))
+            inputs = trackable(model, inputs)
+        stack.enter_context(torch.set_grad_enabled(wanted))
+        with uncompiled(model), recording.running(), explained(model, inputs):
+            output = model(**inputs)
+        if wanted and not recording.problems:
+            add_gradients(recording.calls, objective(output))
 
 
 def _check_model(model: Any) -> None:
@@ -144,8 +162,8 @@ def _check_model(model: Any) -> None:
 def _check_all_heads(values: bool, heads: Sequence[int] | None) -> None:
     if values and heads is not None:
         raise InputError(
-            "values=True needs all heads, which write into one output together: leave heads= out, "
-            "or values."
+            "values= and gradient= need all heads, which write into one output together: leave "
+            "heads= out."
         )
 
 

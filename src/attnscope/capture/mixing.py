@@ -94,6 +94,8 @@ class Followed:
         mixing: the values; all that was found, once the next attention call has begun; None where
             the layer is not to be kept.
         witness: [query, probe], the projected output's products with sign vectors.
+        linear: the projection's module, for reruns.
+        live: the attention call's output as autograd tracks it, where gradients are asked for.
     """
 
     name: str
@@ -107,6 +109,8 @@ class Followed:
     branch: Passed | None = None
     joined: Joined | None = None
     witness: np.ndarray | None = None
+    linear: nn.Module | None = None
+    live: torch.Tensor | None = None
 
     def settle(self) -> None:
         """Ask the modules that were found, and let modules and tensors go."""
@@ -117,6 +121,7 @@ class Followed:
                 self.mixing, self.witness = _settled(self, self.mixing)
             except _Unknown as unknown:
                 self.mixing = replace(self.mixing, lacking=str(unknown))
+        self.linear = None if self.projection is None else self.projection.module
         self.output = self.given = self.before = None
         self.projection = self.branch = self.joined = None
 

@@ -24,7 +24,7 @@ from attnscope.capture.masks import MaskReader
 from attnscope.capture.mixing import Followed, Follower, Place
 from attnscope.capture.registry import listener_of, listening
 from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
-from attnscope.capture.tensors import as_multiplied, probed, stored
+from attnscope.capture.tensors import as_multiplied, keep_alive, probed, stored
 from attnscope.errors import AttnscopeError, CaptureError, InputError
 from attnscope.mixing import Mixing
 from attnscope.provenance import Certificate
@@ -61,6 +61,7 @@ class Recording:
         batch: items in the batch, where known.
         layers, heads: numbers to keep, None for all.
         values: whether to keep what turns weights into the output, see `mixing`.
+        gradient: whether to keep outputs for autograd, see `gradients`.
         tick: called after every attention call.
         calls: what was recorded.
         counts: attention calls of each stack, kept or not.
@@ -74,6 +75,7 @@ class Recording:
     layers: Sequence[int] | None = None
     heads: Sequence[int] | None = None
     values: bool = False
+    gradient: bool = False
     tick: Callable[[], Any] = lambda: None
     calls: list[Call] = field(default_factory=list)
     counts: Counter[Stack] = field(default_factory=Counter)
@@ -181,7 +183,11 @@ class Recording:
         kept = None
         if layer is not None:
             kept = Mixing(stored(values[None], 0, range(len(values))), layer.kv_head)
-        return self._follower.heard(name, Place(self.index, self.batch or 1, len(item)), item, kept)
+        place = Place(self.index, self.batch or 1, len(item))
+        followed = self._follower.heard(name, place, item, kept)
+        if self.gradient and kept is not None:
+            followed.live = keep_alive(output)
+        return followed
 
     def _check_shapes(self, name: str, query: Any, key: Any) -> None:
         if query.ndim != 4 or key.ndim != 4 or query.shape[1] % key.shape[1]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,3 +58,11 @@ def probed(
 @cache
 def _signs(dim: int, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(probes(dim)).to(device)
+
+
+def keep_alive(output: Any) -> torch.Tensor:
+    """The attention call's output, tracked by autograd from here on."""
+    live: torch.Tensor = output[0] if isinstance(output, tuple | list) else output
+    if not live.requires_grad:
+        live.requires_grad_(True)
+    return live

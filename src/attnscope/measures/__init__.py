@@ -5,12 +5,14 @@ pairs   which token attends most to which (`top`, `pairs`)
 flow    attention across layers: rollout, flow
 compare what changed between two traces (`attnscope.compare`), with `align` and `difference`
 moved   what weights move: norm-weighted attention, contributions, ALTI
+gradients  weights times their gradients: gradient × attention, relevancy
 table   the small labelled table that they return
 
 quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
 """
 
 from attnscope.measures.flow import flow, rollout
+from attnscope.measures.gradients import gradient_attention, relevancy
 from attnscope.measures.heads import MEASURES, heads, measure
 from attnscope.measures.moved import alti, contributions, norm_together, norm_weighted
 from attnscope.measures.pairs import pairs, top
@@ -25,6 +27,7 @@ __all__ = [
     "alti",
     "contributions",
     "flow",
+    "gradient_attention",
     "heads",
     "measure",
     "norm_together",
@@ -32,6 +35,7 @@ __all__ = [
     "pairs",
     "quantities_of",
     "quantity",
+    "relevancy",
     "rollout",
     "top",
 ]

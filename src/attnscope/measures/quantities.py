@@ -19,6 +19,7 @@ import numpy as np
 from attnscope.errors import InputError
 from attnscope.measures.derived import Cells, Derived
 from attnscope.measures.flow import NO_SCIPY, Chain, flow_rows, has_scipy, mixed, why_no_flow
+from attnscope.measures.gradients import gradient_times_weight, relevancy_step, why_no_gradient
 from attnscope.measures.known import known
 from attnscope.measures.moved import (
     contributions_of,
@@ -133,13 +134,22 @@ def _norms_together(stream: Stream) -> tuple[Layer, ...]:
     )
 
 
-def _chained(step: Callable[[Layer], np.ndarray]) -> Callable[[Stream], tuple[Layer, ...]]:
+def _gradients(stream: Stream) -> tuple[Layer, ...]:
+    return tuple(
+        Derived(layer, layer.heads, partial(gradient_times_weight, layer))
+        for layer in stream.layers
+    )
+
+
+def _chained(
+    step: Callable[[Layer], np.ndarray], sums_to_one: bool = True
+) -> Callable[[Stream], tuple[Layer, ...]]:
     """What has come from each token after each layer: the product of one matrix a layer."""
 
     def layers(stream: Stream) -> tuple[Layer, ...]:
         chain = Chain(stream.layers, step)
         return tuple(
-            Derived(layer, (0,), _as_one_head(partial(_rows_after, chain, place)), True)
+            Derived(layer, (0,), _as_one_head(partial(_rows_after, chain, place)), sums_to_one)
             for place, layer in enumerate(stream.layers)
         )
 
@@ -231,6 +241,17 @@ QUANTITIES: dict[str, Quantity] = {
             "Share of an input token in a position after this layer, from what was moved.",
             _chained(contributions_of),
             lambda stream: why_no_contributions(stream) or why_no_flow(stream, "ALTI"),
+        ),
+        Quantity(
+            "gradient", "Gradient × attention", "head", None, None,
+            "What the objective would lose without this weight, to first order.",
+            _gradients, why_no_gradient, signed=True,
+        ),
+        Quantity(
+            "relevancy", "Relevancy", "layer", 0, None,
+            "Gradient × attention followed from the input to this layer.",
+            _chained(relevancy_step, False),
+            lambda stream: why_no_gradient(stream) or why_no_flow(stream, "relevancy"),
         ),
     )
 }  # fmt: skip

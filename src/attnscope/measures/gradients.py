@@ -1,0 +1,102 @@
+"""Weights times their gradients: which weights something the model said hangs on.
+
+The gradients are recorded with the trace, for one objective:
+`attnscope.capture(model, tokenizer, text, gradient=...)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from attnscope._stored import widen
+from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow
+from attnscope.measures.moved import mixing_of
+from attnscope.scores import ALL, Layer
+from attnscope.stream import Stream
+from attnscope.trace import Trace
+
+
+def gradient_attention(
+    trace: Trace, layer: int, head: int | None = None, *, stream: str | None = None
+) -> Float[np.ndarray, "*head query key"]:
+    """Gradient × attention: dY/dw · w of every weight w, for the objective Y of the capture.
+
+    To first order, what Y loses when this weight is taken away, its value with it and the other
+    weights left as they are.
+
+    Args:
+        trace: a trace captured with `gradient=`.
+        layer: number of the layer.
+        head: number of a head; None takes all heads.
+        stream: may be left out where there is only one.
+
+    Returns:
+        [query, key], or [head, query, key] when `head` is None; of either sign, in units of Y.
+
+    Raises:
+        InputError: where no gradient was recorded.
+    """
+    found = trace.stream(stream)
+    raise_if(why_no_gradient(found))
+    places = found.places(layer, None if head is None else [head])
+    products = gradient_times_weight(found.layer(layer), places, ALL)
+    return products if head is None else products[0]
+
+
+def relevancy(
+    trace: Trace, *, start_layer: int | None = None, stream: str | None = None
+) -> Float[np.ndarray, "query key"]:
+    """Relevancy of input tokens (Chefer et al. 2021): R ← R + mean_h(max(0, dY/dA · A)) R, R₀ = I.
+
+    Args:
+        trace: a trace captured with `gradient=`; the stream must have the same tokens on both
+            sides, and all layers.
+        start_layer: number of the first layer taken; None for the first there is.
+        stream: may be left out where there is only one.
+
+    Returns:
+        [query, key], 0 or more: the row of the position that Y was read from (the last token,
+        [CLS]) is its relevancy map. The diagonal starts at 1, for the token itself.
+
+    Raises:
+        InputError: for a cross stream, missing layers, or where no gradient was recorded.
+    """
+    found = trace.stream(stream)
+    raise_if(why_no_gradient(found) or why_no_flow(found, "relevancy"))
+    layers = layers_from(found, start_layer)
+    return Chain(layers, relevancy_step).after(len(layers) - 1)
+
+
+def why_no_gradient(stream: Stream) -> str:
+    """What keeps a stream from having gradients of its weights; "" for nothing."""
+    for number, layer in zip(stream.numbers, stream.layers, strict=True):
+        mixing = getattr(layer, "mixing", None)
+        if mixing is None or mixing.gradient is None:
+            return (
+                f"this needs gradients, which layer {number} of {stream.name} lacks. Record them "
+                "for what you ask about, such as the largest logit: attnscope.capture(model, "
+                "tokenizer, text, gradient=True)."
+            )
+    return ""
+
+
+def gradient_times_weight(
+    layer: Layer, places: Sequence[int], queries: slice
+) -> Float[np.ndarray, "head query key"]:
+    """dY/dw · w of these heads and queries: dY/dw_ij = dY/dO_i · v_j."""
+    mixing = mixing_of(layer)
+    assert mixing.gradient is not None
+    values = widen(mixing.values[mixing.kv_head[list(places)]])
+    by_weight = np.matmul(mixing.gradient[list(places), queries], values.transpose(0, 2, 1))
+    products: np.ndarray = by_weight * np.nan_to_num(layer.rows(places, queries))
+    return products
+
+
+def relevancy_step(layer: Layer) -> Float[np.ndarray, "query key"]:
+    """I + mean_h(max(0, dY/dA · A)) of one layer."""
+    products = gradient_times_weight(layer, range(layer.shape[0]), ALL)
+    step: np.ndarray = np.maximum(products, 0).mean(0, dtype=np.float64)
+    return step + np.eye(len(step))
