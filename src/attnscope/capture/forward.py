@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from attnscope._numbers import index_of
 from attnscope.capture.assemble import trace_of
+from attnscope.capture.checks import check_model
 from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
@@ -109,7 +110,7 @@ def capture(
     Warns:
         AttnscopeWarning: for a model in training mode, and for attention that was not recorded.
     """
-    _check_model(model)
+    check_model(model)
     model = bare(model)
     layers, heads = _numbers("layer", layers), _numbers("head", heads)
     prepared = prepare(
@@ -142,21 +143,6 @@ def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], An
             output = model(**inputs)
         if wanted and not recording.problems:
             add_gradients(recording.calls, objective(output))
-
-
-def _check_model(model: Any) -> None:
-    if isinstance(model, nn.Module):
-        return
-    if isinstance(model, str):
-        how = f"load it first: AutoModel.from_pretrained({model!r})."
-        raise InputError(f"model is the name {model!r}, expected the model itself: {how}")
-    if isinstance(getattr(model, "model", None), nn.Module):
-        how = "pass what is in it: capture(pipe.model, pipe.tokenizer, text)."
-        raise InputError(f"model is a {type(model).__name__}, expected a PyTorch model: {how}")
-    raise InputError(
-        f"model must be a PyTorch module (torch.nn.Module), got {type(model).__name__}. For "
-        "weights of other frameworks: attnscope.from_attention(attentions, tokens)."
-    )
 
 
 def _check_all_heads(values: bool, heads: Sequence[int] | None) -> None:
