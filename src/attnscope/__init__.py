@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from attnscope.arrays import from_attention
     from attnscope.bertviz.install import install_as_bertviz
     from attnscope.capture.forward import capture
-    from attnscope.capture.interventions import ablate, patch
+    from attnscope.capture.generation import generate
     from attnscope.errors import (
         AttnscopeError,
         AttnscopeWarning,
@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 __version__ = _version("attnscope")
 
 _HOMES = {
-    "ablate": "capture.interventions",
-    "patch": "capture.interventions",
     "capture": "capture",
+    "generate": "capture",
     "from_attention": "arrays",
     "compare": "measures.compare",
     "Comparison": "measures.compare",
@@ -77,12 +76,11 @@ __all__ = [
     "Tokens",
     "Trace",
     "View",
-    "ablate",
     "capture",
     "compare",
     "from_attention",
+    "generate",
     "install_as_bertviz",
-    "patch",
 ]
 
 

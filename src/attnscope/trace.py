@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from attnscope._types import HeadWeights, Weights
 from attnscope.errors import InputError
+from attnscope.generation import Generation
 from attnscope.provenance import UNKNOWN, Certificate, Provenance
 from attnscope.scores import ALL
 from attnscope.stream import Stream
@@ -33,12 +34,19 @@ class Trace:
     Attributes:
         streams: the attention stacks by name, `self` or `encoder`, `decoder`, `cross`.
         provenance: model, precision, versions, and the certificate of a capture.
+        generation: the tokens that were generated, of a trace of `attnscope.generate`, or None.
     """
 
     streams: Mapping[str, Stream]
     provenance: Provenance
+    generation: Generation | None
 
-    def __init__(self, streams: Sequence[Stream], provenance: Provenance = UNKNOWN) -> None:
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        provenance: Provenance = UNKNOWN,
+        generation: Generation | None = None,
+    ) -> None:
         """Streams in any order; they are kept as self, encoder, decoder, cross, others."""
         if not streams or not any(stream.layers for stream in streams):
             raise InputError(
@@ -49,12 +57,13 @@ class Trace:
         by_name = MappingProxyType({stream.name: stream for stream in ordered})
         object.__setattr__(self, "streams", by_name)
         object.__setattr__(self, "provenance", provenance)
+        object.__setattr__(self, "generation", generation)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a Trace is immutable: {name!r} cannot be set.")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Trace, (list(self.streams.values()), self.provenance)
+        return Trace, (list(self.streams.values()), self.provenance, self.generation)
 
     def stream(self, name: str | None = None) -> Stream:
         """A stream by name; None for the only one there is.

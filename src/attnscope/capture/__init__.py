@@ -15,15 +15,21 @@ How a forward pass is recorded, file by file:
     streams    tells encoder, decoder and cross apart and numbers the layers
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
     running    unwraps the model, and says of its own errors that they are its own
-    edits      what can be changed in a call, with `patterns`; `editing` says in which calls
-    interventions  `ablate` and `patch`
     forward    `record` (any call) and `capture` (one forward pass to a Trace)
+
+and a generation, whose forward passes are the same, one a step:
+
+    prompts    texts and chats (`chats`) to model inputs; `orders`: what was asked for
+    stepping   keeps of every call what is new (`parts`)
+    joining    puts the steps together; `written`: which tokens they are
+    generation `generate`
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -36,30 +42,34 @@ if TYPE_CHECKING:
 
 class _CallablePackage(ModuleType):
     def __call__(self, model: Any, *args: Any, **kwargs: Any) -> Trace:
-        trace: Trace = _function()(model, *args, **kwargs)
+        trace: Trace = _function("capture")(model, *args, **kwargs)
         return trace
 
     @property
     def capture(self) -> Any:
         """What `attnscope.capture` is: the function, or this package where torch is missing."""
-        return self if find_spec("torch") is None else _function()
+        return self if find_spec("torch") is None else _function("capture")
+
+    @property
+    def generate(self) -> Any:
+        """What `attnscope.generate` is."""
+        return _function("generate")
 
     @property
     def __signature__(self) -> inspect.Signature:
         """What `inspect.signature` and a notebook's help show."""
-        return inspect.signature(_function())
+        return inspect.signature(_function("capture"))
 
 
-def _function() -> Any:
+def _function(name: str) -> Any:
     if find_spec("torch") is None:
         raise MissingDependencyError(
-            "capture runs a PyTorch model, and torch is not installed: "
+            f"{name} runs a PyTorch model, and torch is not installed: "
             "pip install 'attnscope[hf]'. Weights that you already have need no torch: "
             "attnscope.from_attention(attentions, tokens)."
         )
-    from attnscope.capture.forward import capture
-
-    return capture
+    home = {"capture": "forward", "generate": "generation"}[name]
+    return getattr(import_module(f"attnscope.capture.{home}"), name)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

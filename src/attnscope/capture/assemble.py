@@ -13,7 +13,6 @@ import numpy as np
 
 from attnscope._numbers import spans_of
 from attnscope._types import TokenMask
-from attnscope.capture.editing import changes_of
 from attnscope.capture.inputs import Prepared, Side
 from attnscope.capture.masks import Trimmer
 from attnscope.capture.mixing import mixing_of
@@ -40,8 +39,8 @@ def trace_of(
     Raises:
         InputError: when a layer number asked for, or the caller's tokens, do not fit the model.
     """
-    _check_layers(recording)
-    notes = changes_of(recording.model)
+    check_layers(recording)
+    notes: list[str] = []
     streams = []
     for stack, name in stream_names(tuple(recording.counts)).items():
         calls = [call for call in recording.calls if call.stack == stack]
@@ -52,7 +51,8 @@ def trace_of(
     return Trace(streams, _provenance(recording, certificate, notes))
 
 
-def _check_layers(recording: Recording) -> None:
+def check_layers(recording: Recording) -> None:
+    """Raise InputError for a layer asked for that the model lacks."""
     most = max(recording.counts.values())
     for layer in recording.layers or ():
         if not 0 <= layer < most:

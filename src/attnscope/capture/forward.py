@@ -22,7 +22,6 @@ from tqdm import tqdm
 
 from attnscope._numbers import index_of
 from attnscope.capture.assemble import trace_of
-from attnscope.capture.checks import check_model
 from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
@@ -112,7 +111,7 @@ def capture(
     """
     check_model(model)
     model = bare(model)
-    layers, heads = _numbers("layer", layers), _numbers("head", heads)
+    layers, heads = numbers_of("layer", layers), numbers_of("head", heads)
     prepared = prepare(
         model, tokenizer, text, text_pair, target, inputs, tokens, target_tokens, index
     )
@@ -126,8 +125,8 @@ def capture(
         recording = Recording(model, gradient=gradient is not None, **options)
         _run(recording, prepared, lambda output: objective(output, gradient, prepared, tokenizer))
     certificate = recording.verify()
-    _check_coverage(recording)
-    _warn_of_training(recording)
+    check_coverage(recording)
+    warn_of_training(recording)
     return trace_of(recording, certificate, prepared, segments)
 
 
@@ -145,6 +144,22 @@ def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], An
             add_gradients(recording.calls, objective(output))
 
 
+def check_model(model: Any) -> None:
+    """Raise InputError for what is no PyTorch model."""
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, str):
+        how = f"load it first: AutoModel.from_pretrained({model!r})."
+        raise InputError(f"model is the name {model!r}, expected the model itself: {how}")
+    if isinstance(getattr(model, "model", None), nn.Module):
+        how = "pass what is in it: capture(pipe.model, pipe.tokenizer, text)."
+        raise InputError(f"model is a {type(model).__name__}, expected a PyTorch model: {how}")
+    raise InputError(
+        f"model must be a PyTorch module (torch.nn.Module), got {type(model).__name__}. For "
+        "weights of other frameworks: attnscope.from_attention(attentions, tokens)."
+    )
+
+
 def _check_all_heads(values: bool, heads: Sequence[int] | None) -> None:
     if values and heads is not None:
         raise InputError(
@@ -153,7 +168,8 @@ def _check_all_heads(values: bool, heads: Sequence[int] | None) -> None:
         )
 
 
-def _numbers(what: str, given: Any) -> tuple[int, ...] | None:
+def numbers_of(what: str, given: Any) -> tuple[int, ...] | None:
+    """Layer or head numbers, each once; None for all."""
     if given is None:
         return None
     listed = given if hasattr(given, "__iter__") else [given]
@@ -174,7 +190,7 @@ def _progress(model: nn.Module, prepared: Prepared, wanted: bool | None) -> tqdm
     return tqdm(total=len(inner), desc="capture", unit="layer", disable=not wanted, leave=False)
 
 
-def _check_coverage(recording: Recording) -> None:
+def check_coverage(recording: Recording) -> None:
     """An error when nothing was recorded, a warning when some attention seems to be missing."""
     missed = [name for name in recording.ran if not _near(name, recording.heard_in)]
     if not recording.counts:
@@ -219,7 +235,8 @@ def _newer() -> str:
     )
 
 
-def _warn_of_training(recording: Recording) -> None:
+def warn_of_training(recording: Recording) -> None:
+    """A warning where dropout was active."""
     if recording.model.training or any(call.witness is None for call in recording.calls):
         warn(
             "the model is in training mode: with dropout, each forward pass is a different one. "

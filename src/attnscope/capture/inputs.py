@@ -124,12 +124,12 @@ def prepare(
     _check_masks(encoding, batch)
     past = past_length(encoding)
     pasts = (0, past) if has_decoder(model) else (past, 0)
-    source = _side("tokens", "", encoding, item, tokenizer, tokens, pasts[0])
-    aim = _side("target_tokens", "decoder_", encoding, item, tokenizer, target_tokens, pasts[1])
-    return Prepared(_moved(model, encoding), item, batch, source, aim)
+    source = side_of("tokens", "", encoding, item, tokenizer, tokens, pasts[0])
+    aim = side_of("target_tokens", "decoder_", encoding, item, tokenizer, target_tokens, pasts[1])
+    return Prepared(moved(model, encoding), item, batch, source, aim)
 
 
-def _moved(model: nn.Module, encoding: Mapping[str, Any]) -> dict[str, Any]:
+def moved(model: nn.Module, encoding: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs on the model's device."""
     first = next(model.parameters(), torch.empty(0))
     device = getattr(model, "device", first.device)
@@ -172,7 +172,7 @@ def _check_masks(encoding: Mapping[str, Any], batch: int) -> None:
             check_mask(name, encoding.get(name), batch, None if cached else ids.shape[1])
 
 
-def _side(
+def side_of(
     argument: str,
     part: str,
     encoding: Any,

@@ -21,8 +21,15 @@ TABLE = re.compile(r"(^|\.)(wpe|embed_positions|positions?_embed\w*|pos_embed\w*
 OTHER_INPUT = re.compile(r"vision|visual|image|audio|patch")
 
 
-def check_length(model: nn.Module, inputs: Mapping[str, Any]) -> None:
-    """Raise InputError where there are more tokens, cached ones included, than fit the model."""
+def check_length(
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    call: str = "capture(model, tokenizer, inputs=",
+) -> None:
+    """Raise InputError where there are more tokens, cached ones included, than fit the model.
+
+    `call` is how truncated inputs are given, for the text.
+    """
     both = any(inputs.get(f"decoder_{name}") is not None for name in NAMES)
     past = past_length(inputs)
     for name in (*NAMES, *(f"decoder_{name}" for name in NAMES)):
@@ -32,7 +39,22 @@ def check_length(model: nn.Module, inputs: Mapping[str, Any]) -> None:
         n_tokens = inputs[name].shape[1] + (past if decoder == both else 0)
         longest = min(_limits(model, both, decoder), default=n_tokens)
         if n_tokens > longest:
-            raise InputError(_too_long(name, n_tokens, longest))
+            raise InputError(_too_long(name, n_tokens, longest, call))
+
+
+def check_room(model: nn.Module, n_prompt: int, n_new: int, both: bool) -> None:
+    """Raise InputError where so many new tokens do not fit behind the prompt (the decoder's).
+
+    The last token is not read. A model that looks positions up would stop with an IndexError.
+    """
+    longest = min(_limits(model, both, both), default=n_prompt + n_new)
+    room = longest - n_prompt + 1
+    if n_new > room:
+        raise InputError(
+            f"max_new_tokens={n_new} does not fit: the model takes at most {longest:,} tokens, of "
+            f"which the prompt has {n_prompt:,}. Give max_new_tokens={room} at most, or a shorter "
+            "prompt."
+        )
 
 
 def _limits(model: nn.Module, both: bool, decoder: bool) -> Iterator[int]:
@@ -52,7 +74,7 @@ def _reserved(table: nn.Embedding) -> int:
     return table.padding_idx + 1 if reserves else 0
 
 
-def _too_long(name: str, n_tokens: int, longest: int) -> str:
+def _too_long(name: str, n_tokens: int, longest: int, call: str) -> str:
     if name.endswith("inputs_embeds"):
         what, how = f"inputs['{name}']", "Give fewer positions."
     elif name == "decoder_input_ids":
@@ -64,7 +86,7 @@ def _too_long(name: str, n_tokens: int, longest: int) -> str:
     else:
         what = "the text"
         how = (
-            "Truncate it: capture(model, tokenizer, inputs=tokenizer(text, truncation=True, "
+            f"Truncate it: {call}tokenizer(text, truncation=True, "
             f"max_length={longest}, return_tensors='pt'))."
         )
     return (

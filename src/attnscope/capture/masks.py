@@ -127,7 +127,7 @@ def recognise(visible: Visible) -> Fields:
         return none | {"keys": keys}
     for offset in dict.fromkeys((0, n_key - n_query)):
         fields = none | {"causal": True, "offset": offset, "keys": keys}
-        window = _window(visible, offset)
+        window = window_of(visible, offset)
         for candidate in (fields, fields | {"window": window}):
             said = ScoreSpec(1.0, **candidate).mask(np.arange(n_query), n_key)
             if said is not None and (said == visible).all():
@@ -135,7 +135,7 @@ def recognise(visible: Visible) -> Fields:
     return none | {"visible": np.array(visible)}
 
 
-def _window(visible: Visible, offset: int) -> int:
+def window_of(visible: Visible, offset: int) -> int:
     """How far back from itself the farthest-looking query sees, itself included."""
     at = np.arange(len(visible)) + offset
     back = np.where(visible.any(axis=1), at - visible.argmax(axis=1) + 1, 1)

@@ -93,8 +93,6 @@ class Followed:
         joined: where it was added to the residual.
         mixing: the values; all that was found, once the next attention call has begun; None where
             the layer is not to be kept.
-        gain: what each head's output was multiplied by before the projection got it, by an
-            intervention; None for 1.
         witness: [query, probe], the projected output's products with sign vectors.
         linear: the projection's module, for reruns.
         live: the attention call's output as autograd tracks it, where gradients are asked for.
@@ -107,7 +105,6 @@ class Followed:
     given: torch.Tensor | None
     before: torch.Tensor | None
     mixing: Mixing | None
-    gain: torch.Tensor | None = None
     projection: Passed | None = None
     branch: Passed | None = None
     joined: Joined | None = None
@@ -174,19 +171,14 @@ class Follower:
         return self._multiplied if is_linear else None
 
     def heard(
-        self,
-        name: str,
-        place: Place,
-        output: torch.Tensor,
-        mixing: Mixing | None,
-        gain: torch.Tensor | None = None,
+        self, name: str, place: Place, output: torch.Tensor, mixing: Mixing | None
     ) -> Followed:
-        """The model got [query, head, dim] from a call; mixing: None where it is not to be kept."""
+        """An attention call has returned [query, head, dim]; None where it is not to be kept."""
         self.settle()
         given = None if self._given is None else place.rows(self._given)
         before, kinds = place.rows(self._source_of(self._given)), self._kinds[pattern_of(name)]
         flat = output.reshape(len(output), -1)
-        self._now = Followed(name, place, kinds, flat, given, before, mixing, gain)
+        self._now = Followed(name, place, kinds, flat, given, before, mixing)
         return self._now
 
     def settle(self) -> None:
@@ -233,18 +225,6 @@ class Follower:
             now.branch = passed
         else:
             now.joined = _joined(now, passed)
-
-
-def gain_of(output: torch.Tensor, passed_on: torch.Tensor) -> torch.Tensor:
-    """[head]: the factor of each head's output [query, head, dim] in what was passed on; else 1.
-
-    (Where a head was replaced there is no factor, and the projection will not be explained.)
-    """
-    output, passed_on = output.float(), passed_on.float()
-    factor = (output * passed_on).sum((0, 2)) / output.square().sum((0, 2)).clamp_min(1e-30)
-    off = (passed_on - factor[:, None] * output).abs().amax((0, 2))
-    explained = off <= 1e-2 * passed_on.abs().amax((0, 2))
-    return torch.where(explained, factor, torch.ones_like(factor))
 
 
 def _passed(place: Place, module: nn.Module, source: Any, result: Any) -> Passed | None:
@@ -308,8 +288,6 @@ def _settled(found: Followed, mixing: Mixing) -> tuple[Mixing, np.ndarray]:
         share = joined.share.to(matrix.device)
         matrix, bias, added = matrix * share, bias * share, added * share.to(added.device)
     shaped = matrix.reshape(len(mixing.kv_head), mixing.values.shape[2], -1)
-    if found.gain is not None:
-        shaped = shaped * found.gain[:, None, None].to(shaped)
     mixing = replace(
         mixing,
         projection=stored(shaped[None], 0, range(len(shaped))),

@@ -21,7 +21,7 @@ from torch import nn
 from attnscope._numbers import spans_of
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.masks import MaskReader
-from attnscope.capture.mixing import Followed, Follower, Place, gain_of
+from attnscope.capture.mixing import Followed, Follower, Place
 from attnscope.capture.registry import listener_of, listening
 from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
 from attnscope.capture.tensors import as_multiplied, keep_alive, probed, stored
@@ -95,29 +95,17 @@ class Recording:
     def owns(self, module: Any) -> bool:
         return id(module) in self._names
 
-    def heard(
-        self, implementation: str, given: Mapping[str, Any], output: Any, passed_on: Any
-    ) -> None:
-        """Keep one attention call of this model's; never raises (see `problems`).
-
-        Weights are held to the function's own output, what follows to what the model got.
-        """
+    def heard(self, implementation: str, given: Mapping[str, Any], output: Any) -> None:
+        """Keep one attention call of this model's; never raises (see `problems`)."""
         name = self._names[id(given["module"])].replace("_orig_mod.", "")
         self.heard_in.add(name)
         try:
-            self._keep(name, implementation, given, output, passed_on)
+            self._keep(name, implementation, given, output)
         except Exception as problem:
             self.problems.append(_named(problem, name))
         self.tick()
 
-    def _keep(
-        self,
-        name: str,
-        implementation: str,
-        given: Mapping[str, Any],
-        output: Any,
-        passed_on: Any,
-    ) -> None:
+    def _keep(self, name: str, implementation: str, given: Mapping[str, Any], output: Any) -> None:
         query, key = given["query"], given["key"]
         self._check_shapes(name, query, key)
         crossing = id(given["module"]) in self._crossing
@@ -125,13 +113,13 @@ class Recording:
         number = self.counts[stack]
         self.counts[stack] += 1
         if self.layers is not None and number not in self.layers:
-            self._followed(name, given["value"], output, passed_on)
+            self._followed(name, given["value"], output)
             return
         layer, groups = self._layer(name, implementation, given)
         witness = None
-        if not _dropping(implementation, given):
+        if not dropping(implementation, given):
             witness = self._witness(layer, groups, given["value"], output)
-        followed = self._followed(name, given["value"], output, passed_on, layer)
+        followed = self._followed(name, given["value"], output, layer)
         self.calls.append(Call(stack, number, implementation, layer, witness, followed))
 
     def _layer(
@@ -186,23 +174,17 @@ class Recording:
         return values, item.reshape(len(item), -1, values.shape[-1])
 
     def _followed(
-        self,
-        name: str,
-        value: torch.Tensor,
-        output: Any,
-        passed_on: Any,
-        layer: QKLayer | None = None,
+        self, name: str, value: torch.Tensor, output: Any, layer: QKLayer | None = None
     ) -> Followed | None:
         """What follows the call, to be found while the model goes on; None where not asked for."""
         if self._follower is None:
             return None
-        values, item = self._item(value, passed_on)
-        place, kept, gain = Place(self.index, self.batch or 1, len(item)), None, None
+        values, item = self._item(value, output)
+        kept = None
         if layer is not None:
             kept = Mixing(stored(values[None], 0, range(len(values))), layer.kv_head)
-        if passed_on is not output:
-            gain = gain_of(self._item(value, output)[1], item)
-        followed = self._follower.heard(name, place, item, kept, gain)
+        place = Place(self.index, self.batch or 1, len(item))
+        followed = self._follower.heard(name, place, item, kept)
         if self.gradient and kept is not None:
             followed.live = keep_alive(output)
         return followed
@@ -237,11 +219,15 @@ class Recording:
             if call.witness is None:
                 continue
             with np.errstate(invalid="ignore", over="ignore"):
-                error, rows = call.witness.check_some(call.layer)
+                error, rows = self._held(call, call.witness)
             if not error <= tolerance(call.layer):
                 raise CaptureError(_not_finite(call) or _unexplained(call, error))
             worst, n_rows, n_calls = max(worst, error), n_rows + rows, n_calls + 1
         return Certificate(worst, n_rows, n_calls, skipped=len(self.calls) - n_calls)
+
+    def _held(self, call: Call, witness: Witness) -> tuple[float, int]:
+        """(largest error, rows checked) of a call, for the certificate."""
+        return witness.check_some(call.layer)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -332,7 +318,7 @@ def _chosen(heads: Sequence[int] | None, n_heads: int, name: str) -> list[int]:
     return list(heads)
 
 
-def _dropping(implementation: str, given: Mapping[str, Any]) -> bool:
+def dropping(implementation: str, given: Mapping[str, Any]) -> bool:
     """True where dropout changed this call's weights: eager code asks the module as well."""
     active = implementation != "eager" or given["module"].training
     return bool(given.get("dropout") or 0.0) and active

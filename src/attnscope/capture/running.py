@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from attnscope.errors import AttnscopeError, AttnscopeWarning
+from attnscope.errors import AttnscopeWarning
 
 _lock = threading.Lock()
 _stance = ExitStack()
@@ -67,17 +67,16 @@ def _is_compiled(module: nn.Module) -> bool:
 
 
 @contextmanager
-def explained(model: nn.Module, inputs: Mapping[str, Any]) -> Iterator[None]:
+def explained(model: nn.Module, inputs: Mapping[str, Any], method: str = "") -> Iterator[None]:
     """Add to an exception of the model's that it is the model's, and what it was called with."""
     try:
         yield
-    except AttnscopeError:
-        raise
     except Exception as error:
         given = ", ".join(f"{name}: {_short(value)}" for name, value in inputs.items())
         error.add_note(
-            f"attnscope: this was raised in the model's own forward pass, "
-            f"{type(model).__name__}({given}). Look whether model(**inputs) runs without attnscope."
+            f"attnscope: this was raised in the model's own {method or 'forward pass'}, "
+            f"{type(model).__name__}{method and '.'}{method}({given}). Look whether "
+            f"model{method and '.'}{method}(**inputs) runs without attnscope."
         )
         raise
 

@@ -24,11 +24,10 @@ def encoded(model: nn.Module, tokenizer: Any, text: Any, text_pair: Any, target:
             "AutoTokenizer.from_pretrained(name of the model)."
         )
     for name, given in (("text", text), ("text_pair", text_pair), ("target", target)):
-        _check_text(name, given)
-    _check_reads_text(model)
+        check_text(name, given)
+    check_reads_text(model)
     check_decoder(model, target, None)
     n = len(_listed(text))
-    _check_padding(tokenizer, n)
     return _tokenised(
         model, tokenizer, n, text, _like(n, "text_pair", text_pair), _like(n, "target", target)
     )
@@ -54,7 +53,8 @@ def _listed(given: Any) -> list[Any]:
     return list(given) if isinstance(given, list | tuple) else [given]
 
 
-def _check_text(name: str, given: Any) -> None:
+def check_text(name: str, given: Any) -> None:
+    """Raise InputError for what is no text, an empty one, or one that no tokenizer reads."""
     texts = _listed(given)
     if given is None:
         return
@@ -75,7 +75,8 @@ def _check_text(name: str, given: Any) -> None:
             )
 
 
-def _check_reads_text(model: nn.Module) -> None:
+def check_reads_text(model: nn.Module) -> None:
+    """Raise InputError for a model that does not take text."""
     names, takes_others = forward_inputs(model)
     if "input_ids" not in names and not (takes_others and not names):
         raise InputError(
@@ -109,14 +110,8 @@ def _check_padding(tokenizer: Any, n: int) -> None:
 def _tokenised(
     model: nn.Module, tokenizer: Any, n: int, text: Any, text_pair: Any, target: Any
 ) -> Any:
+    encoding = pieces_of(model, tokenizer, text, text_pair)
     options = {"return_tensors": "pt", "padding": n > 1}
-    encoding = tokenizer(_listed(text)[0] if n == 1 else text, text_pair, **options)
-    if not encoding["input_ids"].numel():
-        raise InputError(f"the tokenizer made no tokens of text {text!r}: give a longer text.")
-    known, _ = forward_inputs(model)
-    if "input_ids" in known:
-        for name in set(encoding) - set(known):
-            del encoding[name]
     if target is not None:
         labels = tokenizer(text_target=target, **options)
         encoding["decoder_input_ids"] = _shifted(model, labels["input_ids"])
@@ -124,6 +119,27 @@ def _tokenised(
             kept = labels["attention_mask"]
             first = torch.ones_like(kept[:, :1])
             encoding["decoder_attention_mask"] = torch.cat([first, kept[:, :-1]], dim=1)
+    return encoding
+
+
+def pieces_of(
+    model: nn.Module, tokenizer: Any, text: Any, text_pair: Any = None, **options: Any
+) -> Any:
+    """The tokenizer's output for a text or several, padded, without what the model does not take.
+
+    Raises:
+        InputError: when there are no tokens, or nothing to pad them with.
+    """
+    n = len(_listed(text))
+    _check_padding(tokenizer, n)
+    options |= {"return_tensors": "pt", "padding": n > 1}
+    encoding = tokenizer(_listed(text)[0] if n == 1 else text, text_pair, **options)
+    if not encoding["input_ids"].numel():
+        raise InputError(f"the tokenizer made no tokens of text {text!r}: give a longer text.")
+    known, _ = forward_inputs(model)
+    if "input_ids" in known:
+        for name in set(encoding) - set(known):
+            del encoding[name]
     return encoding
 
 

@@ -1,0 +1,108 @@
+"""Tiny models that generate, of every family of tests/models.py that can, and their prompts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+import transformers as hf
+
+from tests.models import FAMILIES, make_peaked, seeded
+
+HEADS = {
+    "gpt2": "GPT2LMHeadModel",
+    "opt": "OPTForCausalLM",
+    "gpt_neox": "GPTNeoXForCausalLM",
+    "phi": "PhiForCausalLM",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "gemma2": "Gemma2ForCausalLM",
+    "gemma3": "Gemma3ForCausalLM",
+    "gpt_oss": "GptOssForCausalLM",
+    "deepseek_v3": "DeepseekV3ForCausalLM",
+}
+PAIRS = {
+    "bart": "BartForConditionalGeneration",
+    "marian": "MarianMTModel",
+    "t5": "T5ForConditionalGeneration",
+}
+WRITERS = {**HEADS, **PAIRS}
+PADDED = "gpt2", "llama", "mistral", "gemma2", "gpt_oss"
+
+
+def build_writer(name: str, implementation: str | None = None, **options: Any) -> Any:
+    """A family's tiny model with a language modelling head that no token stops."""
+    family = replace(FAMILIES[name], model=WRITERS[name])
+    if name == "t5":  # Transformers makes a cache for as many layers as the encoder has
+        options = {"num_decoder_layers": 2, **options}
+    given = {**family.options, **options}
+    config = getattr(hf, family.config)(**given)
+    config._attn_implementation = implementation or family.implementation
+    torch.manual_seed(0)
+    model = getattr(hf, family.model)(config)
+    make_peaked(model)
+    model.generation_config.eos_token_id = None
+    model.generation_config.forced_eos_token_id = None
+    model.generation_config.pad_token_id = 0
+    return model.eval()
+
+
+def prompt(n_tokens: int = 7, batch: int = 1) -> dict[str, torch.Tensor]:
+    ids = torch.randint(3, 64, (batch, n_tokens), generator=seeded(4))
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def padded_prompts() -> dict[str, torch.Tensor]:
+    """Three prompts of 7, 4 and 6 tokens, padded in front."""
+    inputs = prompt(7, 3)
+    for item, n_pad in ((1, 3), (2, 1)):
+        inputs["input_ids"][item, :n_pad] = 0
+        inputs["attention_mask"][item, :n_pad] = 0
+    return inputs
+
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+CHATML_WITH_SYSTEM = (
+    "{% if messages[0].role != 'system' %}<|im_start|>system\nBe kind.<|im_end|>\n{% endif %}"
+) + CHATML
+NO_SYSTEM_ALONE = (
+    "{% set at = 0 %}{% if messages[0].role == 'system' %}"
+    "{% if messages | length == 1 %}{{ raise_exception('a system message needs a user') }}"
+    "{% endif %}{% endif %}<bos>{% for m in messages %}"
+    "{% if m.role == 'user' %}<turn>user\n"
+    "{% if loop.index0 == 1 and messages[0].role == 'system' %}"
+    "{{ messages[0].content }}\n\n{% endif %}{{ m.content }}<end>\n"
+    "{% elif m.role == 'assistant' %}<turn>model\n{{ m.content }}<end>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<turn>model\n{% endif %}"
+)
+"""As Gemma's: the system message is put into the user's turn, and refused by itself."""
+
+N_BYTES = 263
+
+
+def byte_tokenizer(template: str | None = None) -> Any:
+    """A tokenizer that spells bytes, one token a byte, with the markers of the templates."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    markers = ["<pad>", "<eos>", "<bos>", "<|im_start|>", "<|im_end|>", "<turn>", "<end>"]
+    pieces = [*markers, *letters]
+    spelling = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, []))
+    spelling.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    spelling.decoder = decoders.ByteLevel()
+    tokenizer = hf.PreTrainedTokenizerFast(
+        tokenizer_object=spelling, pad_token="<pad>", eos_token="<eos>", bos_token="<bos>"
+    )
+    tokenizer.add_special_tokens({"extra_special_tokens": markers[3:]})
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def byte_writer(**options: Any) -> Any:
+    """A tiny Llama for these tokens, with room for a chat."""
+    return build_writer("llama", vocab_size=N_BYTES, max_position_embeddings=512, **options)
