@@ -291,6 +291,37 @@ class Trace:
         options: Any = {"query": query, "grid": grid, "layers": layers, "stream": stream}
         return View(self, image_view(self, image, layer, heads, theme=theme, **options))
 
+    def matrix_view(
+        self,
+        layer: int | None = None,
+        head: int | str | None = None,
+        *,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        stream: str | None = None,
+        color: str = "root",
+        theme: Theme = "auto",
+    ) -> View:
+        """One head as a heat map, queries as rows and keys as columns: zoom, pan, read numbers.
+
+        Args:
+            layer: the layer shown first (None: the first).
+            head: the head shown first (None: the first), or `mean` or `max` over the layer's heads.
+            layers: the layers to choose from (None: all).
+            heads: the heads to choose from (None: all).
+            stream: the stream shown first (None: the first).
+            color: how weights become colours: `root` (faint weights stay visible), `linear`, `log`.
+            theme: `light`, `dark`, or `auto` to follow the page.
+
+        Raises:
+            InputError: for a layer, head or stream that is not there, or an unknown option.
+        """
+        from attnscope.view import View
+        from attnscope.views.matrix import matrix_view
+
+        options: Any = {"layers": layers, "heads": heads, "stream": stream, "color": color}
+        return View(self, matrix_view(self, layer, head, theme=theme, **options))
+
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"
         lines = [f"Trace of {source}"]

@@ -13,10 +13,11 @@ import { followTheme } from "./ui/theme";
 import type { View } from "./views/frame";
 import { headView } from "./views/head";
 import { imageView } from "./views/image";
+import { matrixView } from "./views/matrix";
 import { modelView } from "./views/model";
 import { neuronView } from "./views/neuron";
 
-const VIEWS: Record<ViewName, View> = { head: headView, model: modelView, neuron: neuronView, image: imageView };
+const VIEWS: Record<ViewName, View> = { head: headView, model: modelView, neuron: neuronView, image: imageView, matrix: matrixView };
 
 export interface Mounting {
   spec(): Promise<unknown>;

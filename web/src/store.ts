@@ -11,6 +11,7 @@ export type StateSignals = { [Key in keyof StateSpec]: Signal<StateSpec[Key]> };
 export const STATE_KEYS = [
   "stream", "filter", "layer", "heads", "head", "expanded", "pinned", "opened", "cells",
   "mean", "sort", "hide_special", "renormalise", "threshold",
+  "over", "quantity", "words", "window", "cursor", "color", "fit", "blocks", "measure",
 ] as const satisfies (keyof StateSpec)[];
 
 /** What is left of a stream when some tokens are hidden. */

@@ -3,12 +3,15 @@
 
 export const VERSION = 1;
 
-export type ViewName = "head" | "model" | "neuron" | "image";
+export type ViewName = "head" | "model" | "neuron" | "image" | "matrix";
 export type Theme = "auto" | "light" | "dark";
 export type EncodingName = "linear16" | "sqrt8";
 export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8";
 export type SideName = "query" | "key";
 export type CellStyle = "auto" | "lines" | "heat";
+export type Over = "head" | "mean" | "max";
+export type ColorScale = "root" | "linear" | "log";
+export type Blocks = "max" | "mean";
 
 export interface SegmentSpec {
   name: string;
@@ -75,6 +78,17 @@ export interface CellSpec {
   head: number | null;
 }
 
+export interface PairSpec {
+  query: number;
+  key: number;
+}
+
+/** The part of a heat map that is shown: [start, stop] in tokens, with fractions. */
+export interface WindowSpec {
+  query: number[];
+  key: number[];
+}
+
 export interface StateSpec {
   stream: string;
   filter: string;
@@ -90,6 +104,15 @@ export interface StateSpec {
   hide_special: boolean;
   renormalise: boolean;
   threshold: number;
+  over: Over;
+  quantity: string;
+  words: boolean;
+  window: WindowSpec | null;
+  cursor: PairSpec | null;
+  color: ColorScale;
+  fit: boolean;
+  blocks: Blocks;
+  measure: string;
 }
 
 /** A picture, and how its patches lie: row by row, from token `first` on. `png` is base64. */
@@ -117,9 +140,14 @@ export interface Spec {
 }
 
 export interface Request {
-  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask";
+  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask" | "tile";
   stream: string;
   layer?: number;
+  head?: number;
+  over?: "mean" | "max";
+  query?: number[];
+  key?: number[];
+  step?: number;
 }
 
 export interface ReplyMeta {
@@ -148,11 +176,12 @@ export interface Reply {
 /** Where replies come from: the page itself or a notebook kernel. */
 export interface Transport {
   fetch(request: Request): Promise<Reply>;
+  /** Whether tiles can be asked for: Python is there to compute them. */
+  live: boolean;
 }
 
-/** The request as a path: `layer/self/3`, `thumbnails/self`. */
-export function keyOf(request: Request): string {
-  const parts: (string | number)[] = [request.kind, request.stream];
-  if (request.layer !== undefined) parts.push(request.layer);
-  return parts.join("/");
+/** The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`. */
+export function keyOf({ kind, stream, layer, head, over, query, key, step }: Request): string {
+  const parts = [kind, stream, layer, head, over, query?.join("-"), key?.join("-"), step];
+  return parts.filter((part) => part !== undefined).join("/");
 }

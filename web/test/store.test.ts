@@ -16,7 +16,7 @@ function spec(): Spec {
       { name: "self", label: "Self", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 4, heads: [0, 1, 2] }, { layer: 9, heads: [1] }] },
       { name: "cross", label: "Cross", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 0, heads: [7] }] },
     ],
-    state: { stream: "self", filter: "all", layer: 9, heads: null, head: null, expanded: false, pinned: null, opened: null, cells: "auto", mean: false, sort: "number", hide_special: false, renormalise: false, threshold: 0 },
+    state: { stream: "self", filter: "all", layer: 9, heads: null, head: null, expanded: false, pinned: null, opened: null, cells: "auto", mean: false, sort: "number", hide_special: false, renormalise: false, threshold: 0, over: "head", quantity: "weight", words: false, window: null, cursor: null, color: "root", fit: false, blocks: "max", measure: "" },
   };
 }
 
@@ -69,7 +69,7 @@ describe("source", () => {
 
   it("asks once, keeps, and lets the oldest go", async () => {
     const asked: string[] = [];
-    const source = new Source({ fetch: async (r) => (asked.push(keyOf(r)), { meta: { ...meta, shape: [...meta.shape] }, bytes }) }, 8);
+    const source = new Source({ live: false, fetch: async (r) => (asked.push(keyOf(r)), { meta: { ...meta, shape: [...meta.shape] }, bytes }) }, 8);
     await Promise.all([source.get(request(0)), source.get(request(0))]);
     await source.get(request(1));
     await source.get(request(0));
@@ -81,6 +81,7 @@ describe("source", () => {
   it("asks again after a failure", async () => {
     let failing = true;
     const source = new Source({
+      live: false,
       fetch: async () => {
         if (failing) throw new Error("gone");
         return { meta: { ...meta, shape: [...meta.shape] }, bytes };

@@ -36,6 +36,15 @@ STATE = (
     "hide_special",
     "renormalise",
     "threshold",
+    "over",
+    "quantity",
+    "words",
+    "window",
+    "cursor",
+    "color",
+    "fit",
+    "blocks",
+    "measure",
 )
 
 
@@ -55,6 +64,15 @@ class Widget(anywidget.AnyWidget):
             head is None for the mean over the layer's heads.
         cells: `auto`, `lines` or `heat` (model view).
         mean, sort, hide_special, renormalise, threshold: see `attnscope.views.display.Display`.
+        over: `head`, or `mean` or `max` over the layer's heads (matrix view).
+        quantity: what the numbers are, `weight` and others (matrix view).
+        words: whether words are shown instead of tokens (matrix view).
+        window: the part shown, `{"query": [0, 40], "key": [10, 50]}`, None for all (matrix view).
+        cursor: the cell in question, `{"query": 3, "key": 5}`, or None (matrix view).
+        color: `root`, `linear` or `log`: how numbers become colours (matrix view).
+        fit: whether colours reach up to the largest number instead of 1 (matrix view).
+        blocks: what a block of several cells shows, `max` or `mean` (matrix view).
+        measure: the measure shown (heads view).
     """
 
     _spec = t.Dict().tag(sync=True)
@@ -72,6 +90,15 @@ class Widget(anywidget.AnyWidget):
     hide_special = t.Bool().tag(sync=True)
     renormalise = t.Bool().tag(sync=True)
     threshold = t.Float().tag(sync=True)
+    over = t.Enum(("head", "mean", "max"), "head").tag(sync=True)
+    quantity = t.Unicode("weight").tag(sync=True)
+    words = t.Bool().tag(sync=True)
+    window = t.Dict(allow_none=True).tag(sync=True)
+    cursor = t.Dict(allow_none=True).tag(sync=True)
+    color = t.Enum(("root", "linear", "log"), "root").tag(sync=True)
+    fit = t.Bool().tag(sync=True)
+    blocks = t.Enum(("max", "mean"), "max").tag(sync=True)
+    measure = t.Unicode().tag(sync=True)
 
     def __init__(self, trace: Trace, spec: Spec) -> None:
         """A widget of this trace; `View.widget()` makes it."""
@@ -177,6 +204,42 @@ class Widget(anywidget.AnyWidget):
     @t.validate("threshold")
     def _known_threshold(self, proposal: Any) -> float:
         return share("threshold", proposal["value"])
+
+    def _count(self, side: str) -> int:
+        return len(self._spec["sides"][self._shown()[side]]["text"])  # type: ignore[literal-required]
+
+    @t.validate("cursor")
+    def _known_pair(self, proposal: Any) -> dict[str, int] | None:
+        pair = proposal["value"]
+        if pair is None or not self._spec or not self.stream:
+            return None if pair is None else dict(pair)
+        if set(pair) != {"query", "key"}:
+            raise InputError(f"cursor must be None or {{'query': ..., 'key': ...}}, got {pair!r}.")
+        known = {side: index_of(side, pair[side]) for side in ("query", "key")}
+        for side, place in known.items():
+            if not 0 <= place < self._count(side):
+                last = self._count(side) - 1
+                raise InputError(f"no {side} token {place}: this stream has tokens 0 to {last}.")
+        return known
+
+    @t.validate("window")
+    def _known_window(self, proposal: Any) -> dict[str, list[float]] | None:
+        window = proposal["value"]
+        if window is None or not self._spec or not self.stream:
+            return None if window is None else dict(window)
+        try:
+            known = {side: [float(end) for end in window[side]] for side in ("query", "key")}
+            fits = all(
+                0 <= start < stop <= self._count(side) for side, (start, stop) in known.items()
+            )
+        except (KeyError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise InputError(
+                "window must be None or {'query': [start, stop], 'key': [start, stop]} within "
+                f"{self._count('query')} queries and {self._count('key')} keys, got {window!r}."
+            )
+        return known
 
     @t.validate("pinned")
     def _known_token(self, proposal: Any) -> dict[str, Any] | None:

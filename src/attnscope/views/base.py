@@ -71,6 +71,15 @@ def state_spec(stream: str, layer: int) -> StateSpec:
         "hide_special": False,
         "renormalise": False,
         "threshold": 0.0,
+        "over": "head",
+        "quantity": "weight",
+        "words": False,
+        "window": None,
+        "cursor": None,
+        "color": "root",
+        "fit": False,
+        "blocks": "max",
+        "measure": "",
     }
 
 
@@ -88,6 +97,21 @@ def shown_layer(trace: Trace, shown: StreamSpec, layer: int | None) -> LayerSpec
             f"layer {number} is not among layers=, which names {spans_of('layer', list(rows))}."
         )
     return rows[number]
+
+
+def shown_head(stream: Stream, row: LayerSpec, head: int) -> int:
+    """The head shown first, which must be among those shown of this layer.
+
+    Raises:
+        InputError: for a head that the layer lacks, or that heads= left out.
+    """
+    number = index_of("head", head)
+    stream.places(row["layer"], [number])
+    if number not in row["heads"]:
+        raise InputError(
+            f"head {number} is not among heads=, which names {spans_of('head', row['heads'])}."
+        )
+    return number
 
 
 def _place(sides: list[Tokens], tokens: Tokens) -> int:

@@ -12,9 +12,15 @@ from attnscope.errors import InputError
 from attnscope.scores import QKLayer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
-from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec
+from attnscope.views.base import (
+    build_spec,
+    chosen_streams,
+    shown_head,
+    shown_layer,
+    state_spec,
+)
 from attnscope.wire.encode import DTYPES
-from attnscope.wire.spec import LayerSpec, RulesSpec, Spec, StreamSpec, Theme
+from attnscope.wire.spec import RulesSpec, Spec, StreamSpec, Theme
 
 
 def neuron_view(
@@ -37,7 +43,7 @@ def neuron_view(
     row = shown_layer(trace, first, layer)
     state = state_spec(first["name"], row["layer"])
     found = trace.streams[first["name"]]
-    state["head"] = row["heads"][0] if head is None else _shown_head(found, row, head)
+    state["head"] = row["heads"][0] if head is None else shown_head(found, row, head)
     if query is not None:
         state["pinned"] = {"side": "query", "index": _shown_query(found, query)}
         state["expanded"] = True
@@ -64,16 +70,6 @@ def check_vectors(stream: Stream, shown: StreamSpec) -> None:
         "attnscope.capture(model, tokenizer, text).neuron_view(). Weights alone can be shown by "
         "head_view() and model_view()."
     )
-
-
-def _shown_head(stream: Stream, row: LayerSpec, head: int) -> int:
-    number = index_of("head", head)
-    stream.places(row["layer"], [number])
-    if number not in row["heads"]:
-        raise InputError(
-            f"head {number} is not among heads=, which names {spans_of('head', row['heads'])}."
-        )
-    return number
 
 
 def _shown_query(stream: Stream, query: int) -> int:

@@ -20,6 +20,7 @@ from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.wire.encode import Encoded, deflate, encode, pack_arrays, thumbnails
 from attnscope.wire.spec import ArraysMeta, LayerSpec, ReplyMeta, Request, Spec, StreamSpec, key_of
+from attnscope.wire.tiles import tile_arrays
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
         return _thumbnails(
             _pooled(encoded_layer(spec, stream, row), shown) for row in shown["layers"]
         )
+    if request["kind"] == "tile":
+        return _arrays_reply(tile_arrays(stream, _row(shown, request), request), level=1)
     return ANSWERS[request["kind"]](spec, stream, _row(shown, request))
 
 
@@ -124,8 +127,14 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
         raise InputError(
             f"the page asked for stream {request.get('stream')!r}, which is not shown."
         )
-    known = {key_of(one) for one in requests_of(spec) if one["stream"] == stream["name"]}
-    if isinstance(request.get("layer"), str) or key_of(request) not in known:
+    if request["kind"] == "tile":
+        known = {row["layer"] for row in stream["layers"]}
+        fits = type(request.get("layer")) is int and request["layer"] in known
+    else:
+        asked = {key_of(one) for one in requests_of(spec) if one["stream"] == stream["name"]}
+        plain = {name: request[name] for name in PLAIN if name in request}  # type: ignore[literal-required]
+        fits = not isinstance(request.get("layer"), str) and key_of(plain) in asked  # type: ignore[arg-type]
+    if not fits:
         about = f" of layer {request['layer']!r}" if "layer" in request else ""
         raise InputError(
             f"the page asked for {request['kind']}{about}, which this view does not show."
@@ -205,8 +214,8 @@ def _with_vectors(stream: Stream, row: LayerSpec) -> tuple[QKLayer, list[int]]:
     return layer, stream.places(row["layer"], row["heads"])
 
 
-def _arrays_reply(named: Mapping[str, np.ndarray]) -> Reply:
-    specs, data = pack_arrays(named)
+def _arrays_reply(named: Mapping[str, np.ndarray], level: int = 6) -> Reply:
+    specs, data = pack_arrays(named, level)
     return Reply({"codec": "gzip", "arrays": specs}, data)
 
 
@@ -216,4 +225,6 @@ ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
     "bias": _bias,
     "mask": _mask,
 }
-KINDS = ("thumbnails", *ANSWERS)
+PLAIN = ("kind", "stream", "layer")
+"""What names a reply that a page can carry."""
+KINDS = ("thumbnails", "tile", *ANSWERS)

@@ -127,7 +127,7 @@ DTYPES: dict[str, DtypeName] = {
 """NumPy has no bfloat16: uint16 holds its bits (see `scores.widen`)."""
 
 
-def pack_arrays(named: Mapping[str, np.ndarray]) -> tuple[list[ArraySpec], bytes]:
+def pack_arrays(named: Mapping[str, np.ndarray], level: int = 6) -> tuple[list[ArraySpec], bytes]:
     """Arrays of the four kinds in `DTYPES` as one gzip'd body, exact to the bit."""
     specs: list[ArraySpec] = []
     body = bytearray()
@@ -135,7 +135,7 @@ def pack_arrays(named: Mapping[str, np.ndarray]) -> tuple[list[ArraySpec], bytes
         little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         body += little.reshape(-1, 1).view(np.uint8).T.tobytes()
         specs.append({"name": name, "dtype": DTYPES[array.dtype.name], "shape": list(array.shape)})
-    return specs, deflate(bytes(body))
+    return specs, deflate(bytes(body), level)
 
 
 def deflate(data: np.ndarray | bytes, level: int = 6) -> bytes:

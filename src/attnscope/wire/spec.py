@@ -12,7 +12,7 @@ from typing import Literal, NotRequired, TypedDict
 
 VERSION = 1
 
-ViewName = Literal["head", "model", "neuron", "image"]
+ViewName = Literal["head", "model", "neuron", "image", "matrix"]
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
 DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
@@ -101,10 +101,30 @@ class CellSpec(TypedDict):
     head: int | None
 
 
+class PairSpec(TypedDict):
+    """A cell of the heat map: a query and a key."""
+
+    query: int
+    key: int
+
+
+class WindowSpec(TypedDict):
+    """The part of a heat map that is shown: [start, stop] of queries and of keys, in tokens.
+
+    Numbers may have fractions: a map can be moved by less than a token.
+    """
+
+    query: list[float]
+    key: list[float]
+
+
 class StateSpec(TypedDict):
     """What the reader changes: sent along to start with, synchronised in the widget.
 
     `heads` may be empty while `mean` is on. `sort` is `number` or the name of a measure.
+
+    Heat maps: `over` says whether one head is shown or the mean or maximum over the layer's heads,
+    `blocks` what a block of several cells shows, `color` and `fit` how numbers become colours.
     """
 
     stream: str
@@ -121,6 +141,15 @@ class StateSpec(TypedDict):
     hide_special: bool
     renormalise: bool
     threshold: float
+    over: Literal["head", "mean", "max"]
+    quantity: str
+    words: bool
+    window: WindowSpec | None
+    cursor: PairSpec | None
+    color: Literal["root", "linear", "log"]
+    fit: bool
+    blocks: Literal["max", "mean"]
+    measure: str
 
 
 class ImageSpec(TypedDict):
@@ -155,11 +184,20 @@ class Request(TypedDict):
     `layer`: the weights of a layer's heads shown. `thumbnails`: pooled images of all heads of a
     stream. `vectors`: queries and keys of a layer. `bias`, `mask`: what that layer adds to its
     scores or hides, where its rules name it.
+
+    `tile`: the numbers of `query` × `key` (each [start, stop]) of one `head`, or of all heads shown
+    put together (`over`), in blocks of `step` × `step` cells. Only hosts that are connected to
+    Python answer it, so it is not among those that a page can carry.
     """
 
-    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask"]
+    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask", "tile"]
     stream: str
     layer: NotRequired[int]
+    head: NotRequired[int]
+    over: NotRequired[Literal["mean", "max"]]
+    query: NotRequired[list[int]]
+    key: NotRequired[list[int]]
+    step: NotRequired[int]
 
 
 class ReplyMeta(TypedDict):
@@ -196,6 +234,12 @@ class ArraysMeta(TypedDict):
 
 
 def key_of(request: Request) -> str:
-    """The request as a path: `layer/self/3`, `thumbnails/self`."""
-    parts = [request["kind"], request["stream"]]
-    return "/".join(parts + ([str(request["layer"])] if "layer" in request else []))
+    """The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`."""
+    parts: list[object] = [request["kind"], request["stream"]]
+    parts += [request[name] for name in ("layer", "head", "over") if name in request]
+    for side in ("query", "key"):
+        if side in request:
+            parts.append("-".join(map(str, request[side])))
+    if "step" in request:
+        parts.append(request["step"])
+    return "/".join(map(str, parts))

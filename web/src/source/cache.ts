@@ -43,14 +43,40 @@ export class Source {
     });
   }
 
+  /** Arrays that the caller keeps himself. */
+  async ask(request: Request): Promise<Arrays> {
+    return (await this.#read(request, async (reply) => ({ data: await decodeArrays(reply), bytes: 0 }))).data;
+  }
+
+  /** Whether tiles can be asked for. */
+  get live(): boolean {
+    return this.#transport.live;
+  }
+
+  /** What was kept under a name. */
+  recall<T>(key: string): T | undefined {
+    const kept = this.#kept.get(key);
+    if (!kept) return undefined;
+    this.#kept.delete(key);
+    this.#kept.set(key, kept);
+    return kept.data as T;
+  }
+
+  keep(key: string, data: unknown, bytes: number): void {
+    this.#bytes += bytes - (this.#kept.get(key)?.bytes ?? 0);
+    this.#kept.delete(key);
+    this.#kept.set(key, { data, bytes });
+    for (const [old, value] of this.#kept) {
+      if (this.#bytes <= this.#budget || old === key) break;
+      this.#kept.delete(old);
+      this.#bytes -= value.bytes;
+    }
+  }
+
   #want<T>(request: Request, read: (reply: Reply) => Promise<Kept<T>>): Promise<T> {
     const key = keyOf(request);
-    const kept = this.#kept.get(key);
-    if (kept) {
-      this.#kept.delete(key);
-      this.#kept.set(key, kept);
-      return Promise.resolve(kept.data as T);
-    }
+    const kept = this.recall<T>(key);
+    if (kept) return Promise.resolve(kept);
     let pending = this.#pending.get(key);
     if (!pending) {
       pending = this.#load(key, request, read).finally(() => this.#pending.delete(key));
@@ -60,18 +86,16 @@ export class Source {
   }
 
   async #load<T>(key: string, request: Request, read: (reply: Reply) => Promise<Kept<T>>): Promise<T> {
+    const { data, bytes } = await this.#read(request, read);
+    this.keep(key, data, bytes);
+    return data;
+  }
+
+  async #read<T>(request: Request, read: (reply: Reply) => Promise<Kept<T>>): Promise<Kept<T>> {
     const reply = await this.#transport.fetch(request);
-    const made = await read(reply).catch((cause: unknown) => {
+    return read(reply).catch((cause: unknown) => {
       const said = cause instanceof RangeError || cause instanceof TypeError ? "" : ` (${(cause as Error).message})`;
-      throw new Error(`The data for "${key}" are damaged${said}. Save or run the view again.`);
+      throw new Error(`The data for "${keyOf(request)}" are damaged${said}. Save or run the view again.`);
     });
-    this.#kept.set(key, made);
-    this.#bytes += made.bytes;
-    for (const [old, value] of this.#kept) {
-      if (this.#bytes <= this.#budget || old === key) break;
-      this.#kept.delete(old);
-      this.#bytes -= value.bytes;
-    }
-    return made.data;
   }
 }

@@ -18,6 +18,7 @@ export async function inlineSpec(el: HTMLElement, id: string): Promise<unknown> 
 
 export function inlineSource(el: HTMLElement, id: string): Transport {
   return {
+    live: false,
     async fetch(request: Request): Promise<Reply> {
       const key = keyOf(request);
       const script = await find(el, `script[data-attnscope-data="${CSS.escape(id)}"][data-key="${CSS.escape(key)}"]`);

@@ -38,6 +38,7 @@ export function widgetSource(model: WidgetModel, signal: AbortSignal): Transport
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive), { once: true });
   return {
+    live: true,
     fetch: (request: Request) =>
       new Promise((resolve, reject) => {
         const id = `${Date.now().toString(36)}-${++asked}`;
@@ -54,6 +55,7 @@ function bytesOf(buffer: DataView | ArrayBuffer): Uint8Array<ArrayBuffer> {
 
 /** Two-way: store → traits → store. Values are compared as JSON, so nothing echoes. */
 export function syncState(model: WidgetModel, store: Store, signal: AbortSignal): void {
+  const ends: (() => void)[] = [];
   for (const key of STATE_KEYS) {
     const state = store.state[key] as { value: unknown };
     const pull = () => {
@@ -68,8 +70,9 @@ export function syncState(model: WidgetModel, store: Store, signal: AbortSignal)
       model.set(key, value);
       model.save_changes();
     });
-    signal.addEventListener("abort", () => (stop(), model.off(`change:${key}`, pull)), { once: true });
+    ends.push(stop, () => model.off(`change:${key}`, pull));
   }
+  signal.addEventListener("abort", () => ends.forEach((end) => end()), { once: true });
 }
 
 function same(a: unknown, b: unknown): boolean {

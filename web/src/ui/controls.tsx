@@ -63,44 +63,37 @@ export function stepHead(store: Store, step: number): void {
 }
 
 export function LayerSelect({ store }: { store: Store }) {
-  const { layers } = store.stream.value;
-  const numbers = layers.map(({ layer }) => layer);
-  return (
-    <Stepper
-      name="layer" label="Layer" numbers={numbers} value={store.layer.value.layer}
-      step={(by) => stepLayer(store, by)} set={(number) => (store.state.layer.value = number)}
-    />
-  );
+  const options = store.stream.value.layers.map(({ layer }) => optionOf(layer));
+  return <Stepper name="layer" label="Layer" options={options} value={String(store.layer.value.layer)} set={(v) => (store.state.layer.value = Number(v))} />;
 }
 
 export function HeadSelect({ store }: { store: Store }) {
-  return (
-    <Stepper
-      name="head" label="Head" numbers={store.layer.value.heads} value={store.head.value}
-      step={(by) => stepHead(store, by)} set={(number) => (store.state.head.value = number)}
-    />
-  );
+  const options = store.layer.value.heads.map(optionOf);
+  return <Stepper name="head" label="Head" options={options} value={String(store.head.value)} set={(v) => (store.state.head.value = Number(v))} />;
+}
+
+export function optionOf(number: number): Option {
+  return { value: String(number), label: String(number) };
 }
 
 interface StepperProps {
   name: string;
   label: string;
-  numbers: number[];
-  value: number;
-  step(by: number): void;
-  set(number: number): void;
+  options: Option[];
+  value: string;
+  set(value: string): void;
 }
 
 /** A select between two buttons for the one before and the one after. */
-function Stepper({ name, label, numbers, value, step, set }: StepperProps) {
-  const place = numbers.indexOf(value);
-  const options = numbers.map((number) => ({ value: String(number), label: String(number) }));
+export function Stepper({ name, label, options, value, set }: StepperProps) {
+  const place = options.findIndex((option) => option.value === value);
+  const step = (by: number) => set(options[place + by]!.value);
   return (
     <Field label={label}>
       <span class="stepper">
         <button type="button" class="plain" aria-label={`Previous ${name}`} disabled={place === 0} onClick={() => step(-1)}>‹</button>
-        <Select name={name} label={label} value={String(value)} options={options} onChange={(v) => set(Number(v))} />
-        <button type="button" class="plain" aria-label={`Next ${name}`} disabled={place === numbers.length - 1} onClick={() => step(1)}>›</button>
+        <Select name={name} label={label} value={value} options={options} onChange={set} />
+        <button type="button" class="plain" aria-label={`Next ${name}`} disabled={place === options.length - 1} onClick={() => step(1)}>›</button>
       </span>
     </Field>
   );
@@ -174,29 +167,32 @@ function chipAfter(key: string, at: number, count: number): number {
   return key === "Home" ? 0 : key === "End" ? count - 1 : -1;
 }
 
-const STYLES: { value: CellStyle; label: string }[] = [
-  { value: "auto", label: "Auto" }, { value: "lines", label: "Lines" }, { value: "heat", label: "Heat" },
-];
+const STYLES: Option[] = [{ value: "auto", label: "Auto" }, { value: "lines", label: "Lines" }, { value: "heat", label: "Heat" }];
 
 export function CellSwitch({ store }: { store: Store }) {
   const { cells } = store.state;
+  return <Switch name="cells" label="Cells" options={STYLES} value={cells.value} set={(v) => (cells.value = v as CellStyle)} />;
+}
+
+/** A few choices side by side: one is always on. */
+export function Switch({ name, label, options, value, set }: StepperProps) {
   const keydown = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: 2, ArrowUp: 2 }[event.key];
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
-    const place = (STYLES.findIndex(({ value }) => value === cells.value) + step) % 3;
-    cells.value = STYLES[place]!.value;
+    const place = (options.findIndex((option) => option.value === value) + step + options.length) % options.length;
+    set(options[place]!.value);
     (event.currentTarget as HTMLElement).querySelectorAll("button")[place]!.focus();
     event.preventDefault();
   };
   return (
-    <Field label="Cells">
-      <div class="switch" role="radiogroup" aria-label="Cells" onKeyDown={keydown}>
-        {STYLES.map(({ value, label }) => (
+    <Field label={label}>
+      <div class="switch" role="radiogroup" aria-label={label} onKeyDown={keydown}>
+        {options.map((option) => (
           <button
-            key={value} type="button" role="radio" data-cells={value} aria-checked={cells.value === value}
-            tabIndex={cells.value === value ? 0 : -1} onClick={() => (cells.value = value)}
+            key={option.value} type="button" role="radio" {...{ [`data-${name}`]: option.value }} aria-checked={value === option.value}
+            tabIndex={value === option.value ? 0 : -1} onClick={() => set(option.value)}
           >
-            {label}
+            {option.label}
           </button>
         ))}
       </div>

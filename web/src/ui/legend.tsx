@@ -1,13 +1,14 @@
 // The foot of a view: what opacity or colour means, how to use the view, how exact the data are,
 // and what attention does not tell.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Mode, Rgb } from "../draw/color";
+import { css, type Mode, type Rgb } from "../draw/color";
 import { sized } from "../draw/canvas";
 import type { Scales } from "../draw/neurons";
+import { MISSING } from "../draw/scale";
 import { cellColor } from "../draw/strips";
 import type { EncodingName } from "../types";
 
-const ACCURACY: Record<EncodingName, string> = {
+export const ACCURACY: Record<EncodingName, string> = {
   sqrt8: "Weights are carried within 0.004; rows sum to 1 within 0.03.",
   linear16: "Weights are carried within 0.00001.",
 };
@@ -50,6 +51,27 @@ function Caveat() {
       Attention shows where a head looks, not why the model answers as it does.{" "}
       <a href="https://arxiv.org/abs/1902.10186" target="_blank" rel="noopener">Learn more</a>
     </span>
+  );
+}
+
+export interface MapFootProps {
+  notes: string[];
+  mode: Mode;
+  help: string;
+  accuracy: string;
+}
+
+/** What is no number in a heat map, how to use it, how exact it is. */
+export function MapFoot({ mode, help, accuracy, notes }: MapFootProps) {
+  return (
+    <div class="foot">
+      <span class="scale"><i class="swatch hatched" />hidden by the mask</span>
+      <span class="scale"><i class="swatch" style={{ background: css(MISSING[mode]) }} />missing</span>
+      <span>{help}</span>
+      <Caveat />
+      <span class="small">{accuracy}</span>
+      <Notes notes={notes} />
+    </div>
   );
 }
 

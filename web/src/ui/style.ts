@@ -220,6 +220,40 @@ button.map { cursor: pointer; }
 .map canvas { display: block; border-radius: 4px; margin-bottom: 3px; }
 button.map:hover { background: var(--hover); }
 .map[aria-pressed=true] { color: var(--ink); font-weight: 600; box-shadow: 0 0 0 1.5px var(--accent); }
+
+.mapbox { display: flex; gap: 10px; align-items: flex-start; }
+.heatmap { position: relative; flex: none; }
+.plot { position: relative; overflow: hidden; cursor: crosshair; user-select: none; touch-action: pan-y; box-shadow: 0 0 0 1px var(--line); }
+.plot.moves { cursor: grab; touch-action: none; }
+.plot.moves:active { cursor: grabbing; }
+.plot canvas { display: block; }
+.plot i { position: absolute; pointer-events: none; }
+.band { box-shadow: 0 0 0 1px color-mix(in srgb, var(--ink) 45%, transparent); }
+.cellbox { box-shadow: 0 0 0 1px var(--bg), 0 0 0 2.5px var(--ink); border-radius: 1px; }
+.cellbox.cursor { box-shadow: 0 0 0 1px var(--bg), 0 0 0 3px var(--accent); }
+.brush { border: 1.5px solid var(--accent); background: color-mix(in srgb, var(--accent) 18%, transparent); }
+.mapaxis { position: absolute; font-size: 12px; line-height: 14px; }
+.mapaxis.query { right: 100%; top: 0; }
+.mapaxis.key { bottom: 100%; left: 0; }
+.mapaxis .title { position: absolute; white-space: nowrap; padding: 0; top: auto; right: 7px; text-align: right; }
+.mapaxis.query .title { bottom: calc(100% + 8px); left: auto; }
+.mapaxis.key .title { bottom: 26px; right: calc(100% + 7px); }
+.tick { position: absolute; white-space: pre; overflow: hidden; text-overflow: ellipsis; unicode-bidi: isolate; }
+.mapaxis.query .tick { right: 0; padding-right: 7px; transform: translateY(-50%); }
+.mapaxis.key .tick { bottom: 0; padding-left: 6px; transform-origin: 0 100%; transform: rotate(-90deg) translateY(50%); }
+.mapsegment { position: absolute; color: var(--quiet); font-size: 10.5px; display: flex; align-items: center; justify-content: center; overflow: hidden; white-space: nowrap; }
+.mapaxis.query .mapsegment { width: 14px; border-right: 2px solid var(--strong); }
+.mapaxis.query .mapsegment span { writing-mode: vertical-rl; transform: rotate(180deg); }
+.mapaxis.key .mapsegment { height: 15px; border-bottom: 2px solid var(--strong); }
+.tick i { font-style: normal; color: var(--quiet); font-size: 11px; font-variant-numeric: tabular-nums; margin-right: 5px; }
+.tick.special { color: var(--quiet); }
+.tick.here { font-weight: 650; background: var(--bg); z-index: 1; color: var(--ink); }
+.tick.found { color: var(--accent); font-weight: 650; }
+.colorbar { position: relative; width: 54px; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; flex: none; }
+.colorbar canvas { border-radius: 2px; box-shadow: 0 0 0 1px var(--line); display: block; }
+.colorbar span { position: absolute; left: 17px; transform: translateY(-50%); white-space: nowrap; }
+.colorbar em { position: absolute; font-style: normal; left: 0; top: calc(100% + 8px); line-height: 1.25; width: 60px; }
+.swatch.hatched { background: repeating-linear-gradient(135deg, var(--bg) 0 3px, var(--strong) 3px 4px); box-shadow: 0 0 0 1px var(--line); }
 @media (prefers-contrast: more) { .root { --quiet: var(--ink); --line: var(--strong); } }
 @media (forced-colors: active) { .chip[aria-pressed=true] { forced-color-adjust: none; } }
 @media (prefers-reduced-motion: no-preference) { .cell { transition: box-shadow .08s; } }

@@ -34,7 +34,7 @@ export function Tooltip(props: TooltipProps) {
   );
 }
 
-function Name({ side, index, spec }: { side: SideName; index: number; spec: SideSpec }) {
+export function Name({ side, index, spec }: { side: SideName; index: number; spec: SideSpec }) {
   const [text, raw] = [spec.text[index] ?? "", spec.raw[index] ?? ""];
   const segment = spec.segments.length > 1 && spec.segments.find((s) => index >= s.start && index < s.stop);
   return (

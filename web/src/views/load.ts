@@ -36,7 +36,7 @@ export function useWeights(source: Source, request: ReadonlySignal<Request | nul
   return loaded;
 }
 
-function checked(weights: Weights, request: Request, spec: Spec): { weights: Weights | null; problem: string | null } {
+export function checked(weights: Weights, request: Request, spec: Spec): { weights: Weights | null; problem: string | null } {
   const stream = spec.streams.find((s) => s.name === request.stream)!;
   const expected = [headsOf(stream, request), spec.sides[stream.query]!.text.length, spec.sides[stream.key]!.text.length];
   if (request.kind === "thumbnails" || String(expected) === String(weights.shape)) return { weights, problem: null };

@@ -1,7 +1,7 @@
 // The model view: every head of every layer as a small picture, and one of them in detail.
 import { useComputed } from "@preact/signals";
 import { render } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { pixelRatio } from "../draw/canvas";
 import { heatRamp, layerColor, rgb, type Mode } from "../draw/color";
 import { headName, measureName, measureText, sortedHeads } from "../data/order";
@@ -12,6 +12,7 @@ import { Display } from "../ui/display";
 import { Grid, type GridRow } from "../ui/grid";
 import { Legend } from "../ui/legend";
 import { messageOf, Problem } from "../ui/note";
+import { useWidth } from "../ui/width";
 import { Detail } from "./detail";
 import type { View, ViewProps } from "./frame";
 import { useNow } from "./load";
@@ -145,18 +146,6 @@ function scaleOf(weight: number, style: "lines" | "heat", mode: Mode) {
   const at = Math.round(Math.sqrt(weight) * 254) * 4;
   const ramp = heatRamp(0, mode);
   return { color: [ramp[at]!, ramp[at + 1]!, ramp[at + 2]!] as const, alpha: 1 };
-}
-
-function useWidth(el: { current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    const read = () => setWidth(Math.floor(el.current!.getBoundingClientRect().width));
-    const observer = new ResizeObserver(read);
-    observer.observe(el.current!);
-    read();
-    return () => observer.disconnect();
-  }, []);
-  return width;
 }
 
 /** Repaints the grid when its picture changes; "drawn" when grid and open detail both are. */

@@ -15,7 +15,7 @@ import { Problem, Waiting } from "../ui/note";
 import { SignIcon } from "../ui/tokens";
 import { Why } from "../ui/why";
 import type { View, ViewProps } from "./frame";
-import { loadLayer, useHead } from "./heads";
+import { loadLayer, useHead } from "./vectors";
 import { useNow, whenIdle } from "./load";
 
 export const neuronView: View = (el, spec, source, store, around) => {

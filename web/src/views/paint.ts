@@ -2,6 +2,7 @@
 // short; in slices, so that the page stays responsive.
 import type { Weights } from "../data/decode";
 import { sizeOf, type Shown } from "../data/filter";
+import { pause } from "../data/planes";
 import { isPlain, reshaped, sumBelow } from "../data/reshape";
 import { dim, paintLines, pool, scaled, type Box } from "../draw/cells";
 import { heatRamp, layerColor, NEUTRAL, rgb, type Mode, type Rgb } from "../draw/color";
@@ -66,14 +67,6 @@ export async function paintGrid(
 
 function added(sum: Below, more: { below: number; all: number }): Below {
   return { below: (sum?.below ?? 0) + more.below, all: (sum?.all ?? 0) + more.all };
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => (channel.port1.close(), resolve());
-    channel.port2.postMessage(null);
-  });
 }
 
 function paintRow(canvas: HTMLCanvasElement, picture: Picture, { layer, heads }: GridRow, weights: Weights, places: number[]): void {

@@ -14,11 +14,15 @@ export interface LoadedHead {
   problem: string | null;
 }
 
-interface Wanted {
-  key: string;
+/** One head, by its place among those shown of a layer. */
+export interface HeadPlace {
   stream: StreamSpec;
   layer: LayerSpec;
   place: number;
+}
+
+interface Wanted extends HeadPlace {
+  key: string;
 }
 
 export function useHead(source: Source, store: Store, spec: Spec): { wanted: ReadonlySignal<Wanted>; loaded: ReadonlySignal<LoadedHead> } {
@@ -41,7 +45,7 @@ export function useHead(source: Source, store: Store, spec: Spec): { wanted: Rea
 
 /** Everything that a layer's heads need; also called ahead of time. */
 export async function loadLayer(source: Source, stream: StreamSpec, { layer, rules }: LayerSpec): Promise<LayerArrays> {
-  if (!rules) throw new Error("The view holds no queries and keys. Make it again with trace.neuron_view().");
+  if (!rules) throw new Error("The view holds no queries and keys. Record the model with attnscope.capture and make the view again.");
   const shared = (kind: "bias" | "mask") => {
     const owner = rules[kind];
     return owner === null ? null : source.arrays({ kind, stream: stream.name, layer: owner });
@@ -53,7 +57,7 @@ export async function loadLayer(source: Source, stream: StreamSpec, { layer, rul
 
 const made = new WeakMap<Arrays, Map<number, HeadVectors>>();
 
-function headOf(arrays: LayerArrays, { stream, layer, place }: Wanted, spec: Spec): HeadVectors {
+export function headOf(arrays: LayerArrays, { stream, layer, place }: HeadPlace, spec: Spec): HeadVectors {
   const heads = made.get(arrays.vectors) ?? new Map<number, HeadVectors>();
   made.set(arrays.vectors, heads);
   let head = heads.get(place);

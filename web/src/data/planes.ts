@@ -1,0 +1,130 @@
+// The data of one heat map as tiles, wherever they come from: asked of Python, or made here from
+// rows.
+import type { Source } from "../source/cache";
+import { keyOf, type Request } from "../types";
+import type { Bounds } from "./decode";
+import type { Rows } from "./rows";
+import { cellsOf, Pool, SIDE, type Size, type Tile, type TileAt } from "./tiles";
+
+export interface Plane {
+  /** Equal for equal data. */
+  id: string;
+  size: Size;
+  /** How many tiles are made at a time. */
+  parallel: number;
+  /** Null when it is no longer wanted. */
+  make(at: TileAt, wanted: () => boolean): Promise<Tile | null>;
+  /** Between which values a cell's number lies, where that does not follow from its tile. */
+  bounds?(query: number, key: number): Bounds;
+}
+
+/** Tiles asked of Python. */
+export function askedPlane(source: Source, request: Request, size: Size): Plane {
+  return {
+    id: keyOf(request), size, parallel: 4,
+    async make(at) {
+      const { query, key } = cellsOf(at, size);
+      const { named } = await source.ask({ ...request, query: [query.start, query.stop], key: [key.start, key.stop], step: at.step });
+      const numbers = (name: string) => named.get(name)?.data as Float32Array | undefined;
+      const max = numbers("value") ?? numbers("max");
+      const [rows, columns] = [query, key].map(({ start, stop }) => Math.ceil((stop - start) / at.step)) as [number, number];
+      if (max?.length !== rows * columns) throw new Error("The kernel sent a tile of another size. Run the cell again.");
+      return { rows, columns, mean: numbers("mean") ?? max, max };
+    },
+  };
+}
+
+const SLICE = 12;
+
+/** Tiles made here: rows are computed strip by strip, and kept for other tiles. */
+export function madePlane(source: Source, id: string, size: Size, rows: Rows): Plane {
+  let since = 0;
+  return {
+    id, size, parallel: 1,
+    async make(at, wanted) {
+      const pool = new Pool(at, size);
+      const { query } = cellsOf(at, size);
+      for (let start = query.start; start < query.stop; start += SIDE) {
+        if (performance.now() - since > SLICE) {
+          await pause();
+          since = performance.now();
+          if (!wanted()) return null;
+        }
+        pool.add(strip(start, Math.min(start + SIDE, size.queries)), start, size.keys);
+      }
+      return pool.tile();
+    },
+  };
+
+  function strip(start: number, stop: number): Float32Array {
+    const key = `${id}/rows/${start}`;
+    let made = source.recall<Float32Array>(key);
+    if (!made) source.keep(key, (made = rows(start, stop)), made.byteLength);
+    return made;
+  }
+}
+
+/** Lets the browser do what it has to. */
+export function pause(): Promise<void> {
+  return new Promise((resolve) => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => (channel.port1.close(), resolve());
+    channel.port2.postMessage(null);
+  });
+}
+
+/** The tiles of a plane: those that a picture wants are made, the most urgent first. */
+export class Feed {
+  readonly plane: Plane;
+  #source: Source;
+  #arrived: () => void;
+  #failed: (error: unknown) => void;
+  #wanted: TileAt[] = [];
+  #making = new Set<string>();
+
+  constructor(plane: Plane, source: Source, arrived: () => void, failed: (error: unknown) => void) {
+    [this.plane, this.#source, this.#arrived, this.#failed] = [plane, source, arrived, failed];
+  }
+
+  peek(at: TileAt): Tile | undefined {
+    return this.#source.recall(this.#nameOf(at));
+  }
+
+  /** What was wanted before and is not made yet is forgotten. */
+  want(tiles: TileAt[]): void {
+    this.#wanted = tiles.filter((at) => !this.peek(at));
+    this.#next();
+  }
+
+  get complete(): boolean {
+    return this.#wanted.length === 0;
+  }
+
+  #nameOf({ step, row, column }: TileAt): string {
+    return `${this.plane.id}/${step}/${row}/${column}`;
+  }
+
+  #next(): void {
+    for (const at of this.#wanted) {
+      if (this.#making.size >= this.plane.parallel) return;
+      if (!this.#making.has(this.#nameOf(at))) void this.#make(at);
+    }
+  }
+
+  async #make(at: TileAt): Promise<void> {
+    const name = this.#nameOf(at);
+    this.#making.add(name);
+    const isWanted = () => this.#wanted.some((one) => this.#nameOf(one) === name);
+    try {
+      const tile = await this.plane.make(at, isWanted);
+      if (tile) this.#source.keep(name, tile, tile.max.byteLength * (tile.mean === tile.max ? 1 : 2));
+      this.#wanted = this.#wanted.filter((one) => this.#nameOf(one) !== name || !tile);
+    } catch (error) {
+      this.#wanted = [];
+      this.#failed(error);
+    }
+    this.#making.delete(name);
+    this.#arrived();
+    this.#next();
+  }
+}

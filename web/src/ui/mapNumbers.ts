@@ -1,0 +1,61 @@
+// What is known about a cell of a heat map, or about the block that stands for it.
+import type { Bounds } from "../data/decode";
+import { formatBounds } from "../data/numbers";
+import type { Feed } from "../data/planes";
+import { blockOf, SIDE } from "../data/tiles";
+import type { Range, Shown } from "../data/filter";
+import type { PairSpec } from "../types";
+
+/** `undefined`: not here yet. */
+export type Known = { hidden: true } | { bounds: Bounds } | { block: Shown; mean: number; max: number } | undefined;
+
+/** The number of a cell; where blocks are shown and it takes a tile to know more, of its block. */
+export function knownOf(feed: Feed, { query, key }: PairSpec, step: number): Known {
+  for (let level = 1; level <= step; level *= 2) {
+    const at = { step: level, row: Math.floor(query / SIDE / level), column: Math.floor(key / SIDE / level) };
+    const tile = feed.peek(at);
+    if (!tile) continue;
+    const block = blockOf(query, key, at, tile);
+    const [mean, max] = [tile.mean[block]!, tile.max[block]!];
+    if (level > 1) return max === -Infinity ? { hidden: true } : { block: blockCells(query, key, level, feed), mean, max };
+    if (max === -Infinity) return { hidden: true };
+    return { bounds: feed.plane.bounds ? feed.plane.bounds(query, key) : Number.isNaN(max) ? null : [max, max] };
+  }
+  return undefined;
+}
+
+function blockCells(query: number, key: number, step: number, feed: Feed): Shown {
+  const range = (index: number, count: number): Range => {
+    const start = Math.floor(index / step) * step;
+    return { start, stop: Math.min(start + step, count) };
+  };
+  return { query: range(query, feed.plane.size.queries), key: range(key, feed.plane.size.keys) };
+}
+
+/** A number with the digits that are known; small ones with two that count. */
+export function numberText(bounds: Bounds): string {
+  if (bounds === null) return "missing";
+  const [low, high] = bounds;
+  if (low < 0 || high > 2) return signedText(bounds);
+  if (low > 0 && high < 0.001) {
+    for (const digits of [3, 2, 1]) {
+      const text = low.toPrecision(digits);
+      if (text === high.toPrecision(digits)) return scientific(Number(text).toExponential(digits - 1));
+    }
+  }
+  return formatBounds(bounds);
+}
+
+function signedText([low, high]: readonly [number, number]): string {
+  const sign = low < 0 ? "−" : "";
+  const size = [Math.abs(low), Math.abs(high)].sort((a, b) => a - b) as [number, number];
+  return sign + formatBounds(size, 3);
+}
+
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+/** `3.1e-5` → `3.1·10⁻⁵`. */
+function scientific(text: string): string {
+  const [lead, power] = text.split("e") as [string, string];
+  return `${lead}·10⁻${[...power.slice(1)].map((digit) => RAISED[Number(digit)]).join("")}`;
+}
