@@ -39,7 +39,9 @@ def without_layer(trace: attnscope.Trace, place: int) -> attnscope.Trace:
 def recorded() -> attnscope.Trace:
     ids = torch.tensor([[0, 3, 4, 5, 3, 4]])
     model = analytic_gpt2()
-    return capture(model, inputs={"input_ids": ids}, tokens=range(6), gradient=True)
+    return capture(
+        model, inputs={"input_ids": ids}, tokens=range(6), gradient=True, value_zeroing=True
+    )
 
 
 @pytest.mark.parametrize("name", measures.QUANTITIES)

@@ -10,7 +10,9 @@ How a forward pass is recorded, file by file:
     recorder   turns one call of such a function into queries, keys and a score spec
     masks      reads and recognises masks
     certify    holds weights x values against the function's own output
-    mixing     finds what follows a call: output projection, residual, norm; `asking` reads them
+    following  finds what follows a call (`passing`): output projection, residual, norm
+    mixing     makes numbers of these (`asking` the modules) and checks them
+    zeroing    runs layers again without a token's value
     gradients  the gradient of an objective by every attention call's output
     streams    tells encoder, decoder and cross apart and numbers the layers
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -27,6 +28,7 @@ from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
 from attnscope.capture.recorder import ELSEWISE, Recording, attention_modules
 from attnscope.capture.running import bare, explained, uncompiled, warn
+from attnscope.capture.zeroing import add_zeroing, check_zeroing
 from attnscope.errors import CaptureError, InputError
 from attnscope.trace import Trace
 
@@ -67,6 +69,7 @@ def capture(
     segments: Any = None,
     values: bool = False,
     gradient: Any = None,
+    value_zeroing: bool = False,
     progress: bool | None = None,
 ) -> Trace:
     """Run a model once and record its attention as a `Trace`.
@@ -94,6 +97,8 @@ def capture(
         gradient: of what to keep the gradient by every weight: a function that makes one number of
             the model's output, a token's text or number (its logit at the last position), a class,
             or True for the largest logit. Keeps values as well.
+        value_zeroing: run each layer again without the value of each token, for
+            `measures.value_zeroing`: about as much work as a forward pass for each token.
         progress: show a progress bar; None shows one for long work.
 
     Returns:
@@ -117,8 +122,10 @@ def capture(
     )
     check_length(model, prepared.inputs)
     segments = check_segments(prepared.source, segments)
-    values = values or gradient is not None
+    values = values or value_zeroing or gradient is not None
     _check_all_heads(values, heads)
+    if value_zeroing:
+        check_zeroing(model, prepared)
     with _progress(model, prepared, progress) as bar:
         options = {"index": prepared.index, "batch": prepared.batch, "tick": bar.update}
         options |= {"layers": layers, "heads": heads, "values": values}
@@ -127,6 +134,8 @@ def capture(
     certificate = recording.verify()
     check_coverage(recording)
     warn_of_training(recording)
+    if value_zeroing:
+        add_zeroing(recording, prepared, partial(_bar, model, prepared, progress))
     return trace_of(recording, certificate, prepared, segments)
 
 
@@ -183,11 +192,19 @@ def _progress(model: nn.Module, prepared: Prepared, wanted: bool | None) -> tqdm
     """A bar on stderr that counts attention calls."""
     names = list(attention_modules(model))
     inner = [name for name in names if not any(n.startswith(f"{name}.") for n in names)]
+    return _bar(model, prepared, wanted, "capture", len(inner))
+
+
+def _bar(
+    model: nn.Module, prepared: Prepared, wanted: bool | None, what: str, steps: int
+) -> tqdm[Any]:
+    """A bar on stderr, by default where all its steps are long work."""
     ids = prepared.inputs.get("input_ids")
     n_tokens = ids.numel() if isinstance(ids, torch.Tensor) else 1
     if wanted is None:
-        wanted = n_tokens * sum(p.numel() for p in model.parameters()) > LONG_WORK
-    return tqdm(total=len(inner), desc="capture", unit="layer", disable=not wanted, leave=False)
+        times = n_tokens if what == "value zeroing" else 1
+        wanted = times * n_tokens * sum(p.numel() for p in model.parameters()) > LONG_WORK
+    return tqdm(total=steps, desc=what, unit="layer", disable=not wanted, leave=False)
 
 
 def check_coverage(recording: Recording) -> None:

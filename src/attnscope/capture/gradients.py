@@ -17,7 +17,7 @@ from torch import nn
 
 from attnscope._numbers import index_of
 from attnscope.capture.inputs import Prepared
-from attnscope.capture.mixing import Place
+from attnscope.capture.passing import Place
 from attnscope.capture.recorder import Call
 from attnscope.errors import CaptureError, InputError
 

@@ -1,13 +1,4 @@
-"""What follows each attention call: output projection, residual and normalisation, found by value.
-
-No architecture is known here. While a model runs, its linear and normalising modules are watched,
-and what they pass on is recognised by its numbers:
-
-    the projection   is the (outermost) linear module that takes the attention call's output
-    the branch norm  is a normalisation that takes the projection's output
-    the residual     is what a normalisation gets besides: its input less the branch must be what
-                     the attention module was given (post-norm), or what that was made from by a
-                     normalisation (pre-norm)
+"""From what was seen to follow an attention call to its `Mixing`: matrices, norms, and a check.
 
 Modules are asked, not read (see `asking`). Whether Σ w f + b is what the projection gave is held on
 a few rows, as `certify` does for the weights. What is not found is said in `Mixing.lacking`.
@@ -15,258 +6,40 @@ a few rows, as `certify` does for the weights. What is not found is said in `Mix
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from attnscope.capture.asking import asked_matrix, asked_norm
 from attnscope.capture.certify import ROWS, probes, tolerance
-from attnscope.capture.streams import pattern_of
+from attnscope.capture.passing import Followed, Joined
 from attnscope.capture.tensors import probed, stored
 from attnscope.mixing import Mixing
 from attnscope.scores import QKLayer
-
-NORMS_BACK = 6
-"""Normalisations remembered before an attention call: its own, and those of queries and keys."""
-
-FEW = 8
-"""Queries from which a factor for each dimension of the branch can be told (LayerScale)."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one item's rows are in the tensors of a forward pass."""
-
-    index: int
-    batch: int
-    n_query: int
-
-    def rows(self, tensor: Any) -> torch.Tensor | None:
-        """[query, width] of this item in [batch, query, width] or [batch * query, width]."""
-        if not isinstance(tensor, torch.Tensor) or tensor.ndim < 2:
-            return None
-        flat = tensor.detach().reshape(-1, tensor.shape[-1])
-        if len(flat) == self.n_query:
-            return flat
-        if len(flat) != self.batch * self.n_query:
-            return None
-        return flat[self.index * self.n_query : (self.index + 1) * self.n_query]
-
-
-@dataclass(frozen=True, eq=False)
-class Passed:
-    """What went through a module, [query, model] of the item."""
-
-    module: nn.Module
-    source: torch.Tensor
-    result: torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Joined:
-    """Where the branch was added to a state that is known: `norm` got known + share * branch."""
-
-    known: torch.Tensor
-    share: torch.Tensor
-    is_post: bool
-    norm: Passed
-
-
-@dataclass(eq=False)
-class Followed:
-    """One attention call, what has been seen of what follows it, and at last its `Mixing`.
-
-    Attributes:
-        name: the module that called, for texts.
-        place: picks the item's rows of a tensor.
-        kinds: whether calls of this stack were found to be post-norm: True, False, both, none yet.
-        output: [query, head * dim], what the attention call returned.
-        given: what the attention module was given.
-        before: what that was normalised from, or None.
-        projection, branch: what the output, and then the projection's, went through.
-        joined: where it was added to the residual.
-        mixing: the values; all that was found, once the next attention call has begun; None where
-            the layer is not to be kept.
-        witness: [query, probe], the projected output's products with sign vectors.
-        linear: the projection's module, for reruns.
-        live: the attention call's output as autograd tracks it, where gradients are asked for.
-    """
-
-    name: str
-    place: Place
-    kinds: set[bool]
-    output: torch.Tensor | None
-    given: torch.Tensor | None
-    before: torch.Tensor | None
-    mixing: Mixing | None
-    projection: Passed | None = None
-    branch: Passed | None = None
-    joined: Joined | None = None
-    witness: np.ndarray | None = None
-    linear: nn.Module | None = None
-    live: torch.Tensor | None = None
-
-    def settle(self) -> None:
-        """Ask the modules that were found, and let modules and tensors go."""
-        if self.joined is not None:
-            self.kinds.add(self.joined.is_post)
-        if self.mixing is not None:
-            try:
-                self.mixing, self.witness = _settled(self, self.mixing)
-            except _Unknown as unknown:
-                self.mixing = replace(self.mixing, lacking=str(unknown))
-        self.linear = None if self.projection is None else self.projection.module
-        self.output = self.given = self.before = None
-        self.projection = self.branch = self.joined = None
 
 
 class _Unknown(Exception):
     """Something was not found; the text is a sentence for people."""
 
 
-class Follower:
-    """Watches what follows the attention calls of one model."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        attention: Mapping[str, nn.Module],
-        hears: Callable[[nn.Module], bool],
-    ) -> None:
-        """Watch `model` with these attention modules, in calls that `hears` says are ours."""
-        self._model, self._attention, self._hears = model, attention, hears
-        self._norms: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=NORMS_BACK)
-        self._given: torch.Tensor | None = None
-        self._now: Followed | None = None
-        self._kinds: dict[str, set[bool]] = defaultdict(set)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Watch while the block runs."""
-        with ExitStack() as stack:
-            for module in self._attention.values():
-                handle = module.register_forward_pre_hook(self._entering, with_kwargs=True)
-                stack.callback(handle.remove)
-            for module in self._model.modules():
-                hook = self._hook_for(module)
-                if hook is not None:
-                    stack.callback(module.register_forward_hook(hook).remove)
-            yield
-        self.settle()
-        self._norms.clear()
-        self._given = None
-
-    def _hook_for(self, module: nn.Module) -> Any:
-        kind, weight = type(module).__name__.lower(), getattr(module, "weight", None)
-        if "norm" in kind:
-            return self._normalised
-        is_matrix = isinstance(weight, torch.Tensor) and weight.ndim == 2
-        is_linear = ("linear" in kind or is_matrix) and not isinstance(module, nn.Embedding)
-        return self._multiplied if is_linear else None
-
-    def heard(
-        self, name: str, place: Place, output: torch.Tensor, mixing: Mixing | None
-    ) -> Followed:
-        """An attention call has returned [query, head, dim]; None where it is not to be kept."""
-        self.settle()
-        given = None if self._given is None else place.rows(self._given)
-        before, kinds = place.rows(self._source_of(self._given)), self._kinds[pattern_of(name)]
-        flat = output.reshape(len(output), -1)
-        self._now = Followed(name, place, kinds, flat, given, before, mixing)
-        return self._now
-
-    def settle(self) -> None:
-        """Another attention call begins, or the model is done: nothing more will be found."""
-        now, self._now = self._now, None
-        if now is not None:
+def settle(found: Followed) -> None:
+    """Ask the modules that were found, and let tensors go: nothing more will be found."""
+    if found.joined is not None:
+        found.kinds.add(found.joined.is_post)
+    if found.mixing is not None:
+        try:
             with torch.no_grad():
-                now.settle()
-
-    def _source_of(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
-        """What this was normalised from."""
-        for source, normed in reversed(self._norms):
-            if tensor is not None and normed.data_ptr() == tensor.data_ptr():
-                return source
-        return None
-
-    def _entering(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any]) -> None:
-        if not self._hears(module):
-            return
-        for value in (kwargs.get("hidden_states"), *args, *kwargs.values()):
-            if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim > 1:
-                self._given = value.detach()
-                return
-
-    def _multiplied(self, module: nn.Module, args: Any, output: Any) -> None:
-        now = self._now
-        if now is None or now.output is None or now.joined or not args or not self._hears(module):
-            return
-        passed = _passed(now.place, module, args[0], output)
-        if passed is not None and _equal(passed.source, now.output):
-            now.projection = passed
-
-    def _normalised(self, module: nn.Module, args: Any, output: Any) -> None:
-        if not args or not self._hears(module) or not isinstance(output, torch.Tensor):
-            return
-        self._norms.append((args[0].detach(), output.detach()))
-        now = self._now
-        if now is None or now.projection is None or now.joined:
-            return
-        passed = _passed(now.place, module, args[0], output)
-        if passed is None:
-            return
-        if _equal(passed.source, now.projection.result):
-            now.branch = passed
-        else:
-            now.joined = _joined(now, passed)
-
-
-def _passed(place: Place, module: nn.Module, source: Any, result: Any) -> Passed | None:
-    rows, made = place.rows(source), place.rows(result)
-    return None if rows is None or made is None else Passed(module, rows, made)
-
-
-def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.shape == other.shape and bool(torch.equal(one, other.to(one.dtype)))
-
-
-def _joined(now: Followed, norm: Passed) -> Joined | None:
-    """Whether this normalisation's input is a known state and the branch."""
-    last = now.branch or now.projection
-    assert last is not None
-    for known, is_post in ((now.given, True), (now.before, False)):
-        if known is None or not known.shape == last.result.shape == norm.source.shape:
-            continue
-        share = _share(norm.source, known, last.result)
-        if share is not None:
-            return Joined(known, share, is_post, norm)
-    return None
-
-
-def _share(state: torch.Tensor, known: torch.Tensor, branch: torch.Tensor) -> torch.Tensor | None:
-    """The factor of the branch in state = known + factor * branch; None where that does not hold.
-
-    One for most models, a number (Granite) or one a dimension (LayerScale) for some.
-    """
-    eps = max(torch.finfo(tensor.dtype).eps for tensor in (state, known, branch))
-    state, known, branch = state.float(), known.float(), branch.float()
-    gap, size = state - known, state.abs() + known.abs() + branch.abs()
-    both, square = gap * branch, (branch * branch).clamp_min(1e-30)
-    factors = [torch.ones(()), both.sum() / square.sum()]
-    if len(state) >= FEW:
-        factors.append(both.sum(0) / square.sum(0))
-    for factor in factors:
-        part = factor.to(branch.device) * branch
-        off = (gap - part).abs()
-        if (off <= 4 * eps * size).all() and off.norm() < 0.3 * part.norm():
-            return factor
-    return None
+                found.mixing, found.witness = _settled(found, found.mixing)
+        except _Unknown as unknown:
+            found.mixing = replace(found.mixing, lacking=str(unknown))
+        except Exception as error:  # a module that does not answer; never stop the user's model
+            lacking = f"the modules after {found.name} could not be asked: {error!r}"
+            found.mixing = replace(found.mixing, lacking=lacking)
+    found.linear = None if found.projection is None else found.projection.module
+    found.output = found.given = found.before = None
+    found.projection = found.branch = found.joined = None
 
 
 def _settled(found: Followed, mixing: Mixing) -> tuple[Mixing, np.ndarray]:

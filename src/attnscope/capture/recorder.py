@@ -20,8 +20,9 @@ from torch import nn
 
 from attnscope._numbers import spans_of
 from attnscope.capture.certify import Witness, tolerance
+from attnscope.capture.following import Follower
 from attnscope.capture.masks import MaskReader
-from attnscope.capture.mixing import Followed, Follower, Place
+from attnscope.capture.passing import Followed, Place
 from attnscope.capture.registry import listener_of, listening
 from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
 from attnscope.capture.tensors import as_multiplied, keep_alive, probed, stored

@@ -6,6 +6,7 @@ flow    attention across layers: rollout, flow
 compare what changed between two traces (`attnscope.compare`), with `align` and `difference`
 moved   what weights move: norm-weighted attention, contributions, ALTI
 gradients  weights times their gradients: gradient × attention, relevancy
+zeroing what a layer loses without a token's value
 table   the small labelled table that they return
 
 quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
@@ -18,6 +19,7 @@ from attnscope.measures.moved import alti, contributions, norm_together, norm_we
 from attnscope.measures.pairs import pairs, top
 from attnscope.measures.quantities import QUANTITIES, Quantity, quantities_of, quantity
 from attnscope.measures.table import Table
+from attnscope.measures.zeroing import value_zeroing
 
 __all__ = [
     "MEASURES",
@@ -38,4 +40,5 @@ __all__ = [
     "relevancy",
     "rollout",
     "top",
+    "value_zeroing",
 ]

@@ -28,6 +28,7 @@ from attnscope.measures.moved import (
     why_no_contributions,
     why_not_moved,
 )
+from attnscope.measures.zeroing import why_not_zeroed, zeroed_rows
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
@@ -141,6 +142,12 @@ def _gradients(stream: Stream) -> tuple[Layer, ...]:
     )
 
 
+def _zeroed(stream: Stream) -> tuple[Layer, ...]:
+    return tuple(
+        Derived(layer, (0,), _as_one_head(partial(zeroed_rows, layer))) for layer in stream.layers
+    )
+
+
 def _chained(
     step: Callable[[Layer], np.ndarray], sums_to_one: bool = True
 ) -> Callable[[Stream], tuple[Layer, ...]]:
@@ -225,6 +232,11 @@ QUANTITIES: dict[str, Quantity] = {
             "contribution", "Contribution", "layer", 0, 1,
             "Share of the token in the attention block's output, residual included.",
             _contributions, why_no_contributions,
+        ),
+        Quantity(
+            "value_zeroing", "Value zeroing", "layer", 0, 1,
+            "How far the layer's output turns without the token's value, as a share.",
+            _zeroed, why_not_zeroed,
         ),
         Quantity(
             "rollout", "Rollout", "layer", 0, 1,
