@@ -8,6 +8,6 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-for script, options in (("capture.py", []), ("pages.py", ["--bertviz"])):
+for script, options in (("capture.py", []), ("what_if.py", []), ("pages.py", ["--bertviz"])):
     print(f"\n== {script}", flush=True)
     subprocess.run([sys.executable, HERE / script, *options, *sys.argv[1:]], check=True)

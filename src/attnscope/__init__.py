@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attnscope.bertviz.install import install_as_bertviz
     from attnscope.capture.forward import capture
     from attnscope.capture.generation import generate
+    from attnscope.capture.interventions import ablate, patch
     from attnscope.errors import (
         AttnscopeError,
         AttnscopeWarning,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 __version__ = _version("attnscope")
 
 _HOMES = {
+    "ablate": "capture.interventions",
+    "patch": "capture.interventions",
     "capture": "capture",
     "generate": "capture",
     "from_attention": "arrays",
@@ -76,11 +79,13 @@ __all__ = [
     "Tokens",
     "Trace",
     "View",
+    "ablate",
     "capture",
     "compare",
     "from_attention",
     "generate",
     "install_as_bertviz",
+    "patch",
 ]
 
 

@@ -17,6 +17,8 @@ How a forward pass is recorded, file by file:
     streams    tells encoder, decoder and cross apart and numbers the layers
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
     running    unwraps the model, and says of its own errors that they are its own
+    edits      what can be changed in a call, with `patterns`; `editing` says in which calls
+    interventions  `ablate` and `patch`
     forward    `record` (any call) and `capture` (one forward pass to a Trace)
 
 and a generation, whose forward passes are the same, one a step:

@@ -13,6 +13,7 @@ import numpy as np
 
 from attnscope._numbers import spans_of
 from attnscope._types import TokenMask
+from attnscope.capture.editing import changes_of
 from attnscope.capture.inputs import Prepared, Side
 from attnscope.capture.masks import Trimmer
 from attnscope.capture.mixing import mixing_of
@@ -40,7 +41,7 @@ def trace_of(
         InputError: when a layer number asked for, or the caller's tokens, do not fit the model.
     """
     check_layers(recording)
-    notes: list[str] = []
+    notes = changes_of(recording.model)
     streams = []
     for stack, name in stream_names(tuple(recording.counts)).items():
         calls = [call for call in recording.calls if call.stack == stack]

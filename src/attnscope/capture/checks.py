@@ -30,6 +30,22 @@ AXES = {
 }
 
 
+def check_model(model: Any) -> None:
+    """InputError unless this is a PyTorch model."""
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, str):
+        how = f"load it first: AutoModel.from_pretrained({model!r})."
+        raise InputError(f"model is the name {model!r}, expected the model itself: {how}")
+    if isinstance(getattr(model, "model", None), nn.Module):
+        how = "pass what is in it: capture(pipe.model, pipe.tokenizer, text)."
+        raise InputError(f"model is a {type(model).__name__}, expected a PyTorch model: {how}")
+    raise InputError(
+        f"model must be a PyTorch module (torch.nn.Module), got {type(model).__name__}. For "
+        "weights of other frameworks: attnscope.from_attention(attentions, tokens)."
+    )
+
+
 def checked(model: Any, inputs: Any) -> Any:
     """Prepared inputs as a mapping of tensors."""
     if isinstance(inputs, torch.Tensor | np.ndarray):

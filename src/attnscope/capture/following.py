@@ -73,14 +73,19 @@ class Follower:
         return self._multiplied if is_linear else None
 
     def heard(
-        self, name: str, place: Place, output: torch.Tensor, mixing: Mixing | None
+        self,
+        name: str,
+        place: Place,
+        output: torch.Tensor,
+        mixing: Mixing | None,
+        gain: torch.Tensor | None = None,
     ) -> Followed:
-        """An attention call has returned [query, head, dim]; None where it is not to be kept."""
+        """The model got [query, head, dim] from a call; mixing: None where it is not to be kept."""
         self.settle()
         given = None if self._given is None else place.rows(self._given)
         before, kinds = place.rows(self._source_of(self._given)), self._kinds[pattern_of(name)]
         flat = output.reshape(len(output), -1)
-        self._now = Followed(name, place, kinds, flat, given, before, mixing)
+        self._now = Followed(name, place, kinds, flat, given, before, mixing, gain)
         return self._now
 
     def settle(self) -> None:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from attnscope._numbers import index_of
 from attnscope.capture.assemble import trace_of
+from attnscope.capture.checks import check_model
 from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
@@ -151,22 +152,6 @@ def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], An
             output = model(**inputs)
         if wanted and not recording.problems:
             add_gradients(recording.calls, objective(output))
-
-
-def check_model(model: Any) -> None:
-    """Raise InputError for what is no PyTorch model."""
-    if isinstance(model, nn.Module):
-        return
-    if isinstance(model, str):
-        how = f"load it first: AutoModel.from_pretrained({model!r})."
-        raise InputError(f"model is the name {model!r}, expected the model itself: {how}")
-    if isinstance(getattr(model, "model", None), nn.Module):
-        how = "pass what is in it: capture(pipe.model, pipe.tokenizer, text)."
-        raise InputError(f"model is a {type(model).__name__}, expected a PyTorch model: {how}")
-    raise InputError(
-        f"model must be a PyTorch module (torch.nn.Module), got {type(model).__name__}. For "
-        "weights of other frameworks: attnscope.from_attention(attentions, tokens)."
-    )
 
 
 def _check_all_heads(values: bool, heads: Sequence[int] | None) -> None:

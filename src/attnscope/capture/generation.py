@@ -14,10 +14,10 @@ from typing import Any
 from tqdm import tqdm
 
 from attnscope.capture.assemble import check_layers, trace_of
+from attnscope.capture.checks import check_model
 from attnscope.capture.forward import (
     LONG_WORK,
     check_coverage,
-    check_model,
     numbers_of,
     warn_of_training,
 )

@@ -61,6 +61,8 @@ def _settled(found: Followed, mixing: Mixing) -> tuple[Mixing, np.ndarray]:
         share = joined.share.to(matrix.device)
         matrix, bias, added = matrix * share, bias * share, added * share.to(added.device)
     shaped = matrix.reshape(len(mixing.kv_head), mixing.values.shape[2], -1)
+    if found.gain is not None:
+        shaped = shaped * found.gain[:, None, None].to(shaped)
     mixing = replace(
         mixing,
         projection=stored(shaped[None], 0, range(len(shaped))),

@@ -69,6 +69,8 @@ class Followed:
         joined: where it was added to the residual.
         mixing: the values; all that was found, once the next attention call has begun; None where
             the layer is not to be kept.
+        gain: what each head's output was multiplied by before the projection got it, by an
+            intervention; None for 1.
         witness: [query, probe], the projected output's products with sign vectors.
         linear, turn: the projection's module, and how often it had been called before this call.
         live: the attention call's output as autograd tracks it, where gradients are asked for.
@@ -81,6 +83,7 @@ class Followed:
     given: torch.Tensor | None
     before: torch.Tensor | None
     mixing: Mixing | None
+    gain: torch.Tensor | None = None
     projection: Passed | None = None
     branch: Passed | None = None
     joined: Joined | None = None
@@ -94,6 +97,18 @@ def passed(place: Place, module: nn.Module, source: Any, result: Any) -> Passed 
     """What went through a module, if it has the item's rows on both sides."""
     rows, made = place.rows(source), place.rows(result)
     return None if rows is None or made is None else Passed(module, rows, made)
+
+
+def gain_of(output: torch.Tensor, passed_on: torch.Tensor) -> torch.Tensor:
+    """[head]: the factor of each head's output [query, head, dim] in what was passed on; else 1.
+
+    (Where a head was replaced there is no factor, and the projection will not be explained.)
+    """
+    output, passed_on = output.float(), passed_on.float()
+    factor = (output * passed_on).sum((0, 2)) / output.square().sum((0, 2)).clamp_min(1e-30)
+    off = (passed_on - factor[:, None] * output).abs().amax((0, 2))
+    explained = off <= 1e-2 * passed_on.abs().amax((0, 2))
+    return torch.where(explained, factor, torch.ones_like(factor))
 
 
 def equal(one: torch.Tensor, other: torch.Tensor) -> bool:

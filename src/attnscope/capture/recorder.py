@@ -22,7 +22,7 @@ from attnscope._numbers import spans_of
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.following import Follower
 from attnscope.capture.masks import MaskReader
-from attnscope.capture.passing import Followed, Place
+from attnscope.capture.passing import Followed, Place, gain_of
 from attnscope.capture.registry import listener_of, listening
 from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of
 from attnscope.capture.tensors import as_multiplied, keep_alive, probed, stored
@@ -96,17 +96,29 @@ class Recording:
     def owns(self, module: Any) -> bool:
         return id(module) in self._names
 
-    def heard(self, implementation: str, given: Mapping[str, Any], output: Any) -> None:
-        """Keep one attention call of this model's; never raises (see `problems`)."""
+    def heard(
+        self, implementation: str, given: Mapping[str, Any], output: Any, passed_on: Any
+    ) -> None:
+        """Keep one attention call of this model's; never raises (see `problems`).
+
+        Weights are held to the function's own output, what follows to what the model got.
+        """
         name = self._names[id(given["module"])].replace("_orig_mod.", "")
         self.heard_in.add(name)
         try:
-            self._keep(name, implementation, given, output)
+            self._keep(name, implementation, given, output, passed_on)
         except Exception as problem:
             self.problems.append(_named(problem, name))
         self.tick()
 
-    def _keep(self, name: str, implementation: str, given: Mapping[str, Any], output: Any) -> None:
+    def _keep(
+        self,
+        name: str,
+        implementation: str,
+        given: Mapping[str, Any],
+        output: Any,
+        passed_on: Any,
+    ) -> None:
         query, key = given["query"], given["key"]
         self._check_shapes(name, query, key)
         crossing = id(given["module"]) in self._crossing
@@ -114,13 +126,13 @@ class Recording:
         number = self.counts[stack]
         self.counts[stack] += 1
         if self.layers is not None and number not in self.layers:
-            self._followed(name, given["value"], output)
+            self._followed(name, given["value"], output, passed_on)
             return
         layer, groups = self._layer(name, implementation, given)
         witness = None
         if not dropping(implementation, given):
             witness = self._witness(layer, groups, given["value"], output)
-        followed = self._followed(name, given["value"], output, layer)
+        followed = self._followed(name, given["value"], output, passed_on, layer)
         self.calls.append(Call(stack, number, implementation, layer, witness, followed))
 
     def _layer(
@@ -175,17 +187,23 @@ class Recording:
         return values, item.reshape(len(item), -1, values.shape[-1])
 
     def _followed(
-        self, name: str, value: torch.Tensor, output: Any, layer: QKLayer | None = None
+        self,
+        name: str,
+        value: torch.Tensor,
+        output: Any,
+        passed_on: Any,
+        layer: QKLayer | None = None,
     ) -> Followed | None:
         """What follows the call, to be found while the model goes on; None where not asked for."""
         if self._follower is None:
             return None
-        values, item = self._item(value, output)
-        kept = None
+        values, item = self._item(value, passed_on)
+        place, kept, gain = Place(self.index, self.batch or 1, len(item)), None, None
         if layer is not None:
             kept = Mixing(stored(values[None], 0, range(len(values))), layer.kv_head)
-        place = Place(self.index, self.batch or 1, len(item))
-        followed = self._follower.heard(name, place, item, kept)
+        if passed_on is not output:
+            gain = gain_of(self._item(value, output)[1], item)
+        followed = self._follower.heard(name, place, item, kept, gain)
         if self.gradient and kept is not None:
             followed.live = keep_alive(output)
         return followed

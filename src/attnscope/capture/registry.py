@@ -17,7 +17,7 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -39,15 +39,32 @@ class Listener(Protocol):
     def owns(self, module: Any) -> bool:
         """Whether this is a module of the model listened to."""
 
-    def heard(self, implementation: str, given: Mapping[str, Any], output: Any) -> None:
-        """One attention call of a module that it owns has just returned; must not raise."""
+    def heard(
+        self, implementation: str, given: Mapping[str, Any], output: Any, passed_on: Any
+    ) -> None:
+        """One attention call of a module that it owns has just returned; must not raise.
+
+        `passed_on` is what the model gets: the output itself, unless somebody edits it.
+        """
+
+
+@runtime_checkable
+class Editor(Protocol):
+    """Whoever changes attention calls."""
+
+    def owns(self, module: Any) -> bool:
+        """Whether this is a module of the model that it changes."""
+
+    def edit_of(self, implementation: str, given: dict[str, Any]) -> tuple[Any, Any] | None:
+        """The edit of this call, and where it is applied; None leaves the call as it is."""
 
 
 class _Here(threading.local):
-    """What this thread listens with, and whether it is inside an attention function now."""
+    """What this thread listens and edits with, and whether it is in an attention function now."""
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
+        self.editors: list[Editor] = []
         self.inside = False
 
 
@@ -66,15 +83,28 @@ _wrapped: dict[Place, _Wrapped] = {}
 @contextmanager
 def listening(model: nn.Module, listener: Listener) -> Iterator[None]:
     """Tell `listener` of every attention call on this thread while the block runs."""
+    with _standing_in(model, _here.listeners, listener):
+        yield
+
+
+@contextmanager
+def editing(model: nn.Module, editor: Editor) -> Iterator[None]:
+    """Let `editor` change this model's attention calls on this thread while the block runs."""
+    with _standing_in(model, _here.editors, editor):
+        yield
+
+
+@contextmanager
+def _standing_in(model: nn.Module, here: list[Any], who: Any) -> Iterator[None]:
     taken: list[Place] = []
     try:
         for place in attention_globals(model):
             _take(place, taken)
-        _here.listeners.append(listener)
+        here.append(who)
         try:
             yield
         finally:
-            _here.listeners.remove(listener)
+            here.remove(who)
     finally:
         for place in taken:
             _leave(place)
@@ -175,27 +205,53 @@ class _Interface:
 
 
 def _telling(function: AttentionFunction, implementation: str | None) -> AttentionFunction:
-    """The same attention function, which afterwards tells this thread's listener."""
+    """The same attention function, edited, which afterwards tells this thread's listener."""
     if hasattr(function, "_attnscope_tells"):
         return function
 
     @functools.wraps(function)
     def attend(*args: Any, **kwargs: Any) -> Any:
-        if _here.inside or not _here.listeners:
+        if _here.inside or not (_here.listeners or _here.editors):
             return function(*args, **kwargs)
+        how, given = implementation or "eager", _by_name(function, args) | kwargs
+        module, edits = given.get("module"), []
+        for editor in _here.editors:
+            if editor.owns(module) and (found := editor.edit_of(how, given)) is not None:
+                edits.append(found)
+                given = found[0].inputs(found[1], given)
         _here.inside = True
         try:
-            output = function(*args, **kwargs)
+            output = function(*args, **kwargs) if not edits else _called(function, args, given)
         finally:
             _here.inside = False
-        given = _by_name(function, args) | kwargs
-        listener = listener_of(given.get("module"))
+        passed_on = _edited(edits, given, output)
+        listener = listener_of(module)
         if listener is not None:
-            listener.heard(implementation or "eager", given, output)
-        return output
+            listener.heard(how, given, output, passed_on)
+        return passed_on
 
     attend._attnscope_tells = True  # type: ignore[attr-defined]
     return attend
+
+
+def _called(function: AttentionFunction, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
+    """Call with edited arguments: as many by position as there were."""
+    names = list(_by_name(function, args))
+    rest = {name: value for name, value in given.items() if name not in names}
+    return function(*(given[name] for name in names), **rest)
+
+
+def _edited(edits: Sequence[tuple[Any, Any]], given: dict[str, Any], output: Any) -> Any:
+    """An attention function's result with its output [batch, query, head, dim] edited."""
+    if not edits:
+        return output
+    out = output[0] if isinstance(output, tuple | list) else output
+    heads, dim = given["query"].shape[1], given["value"].shape[-1]
+    edited = out.reshape(*out.shape[:2], heads, dim)
+    for edit, site in edits:
+        edited = edit.applied(site, edited)
+    edited = edited.reshape(out.shape)
+    return (edited, *output[1:]) if isinstance(output, tuple | list) else edited
 
 
 def _by_name(function: AttentionFunction, args: tuple[Any, ...]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from attnscope.errors import AttnscopeWarning
+from attnscope.errors import AttnscopeError, AttnscopeWarning
 
 _lock = threading.Lock()
 _stance = ExitStack()
@@ -71,6 +71,8 @@ def explained(model: nn.Module, inputs: Mapping[str, Any], method: str = "") -> 
     """Add to an exception of the model's that it is the model's, and what it was called with."""
     try:
         yield
+    except AttnscopeError:
+        raise
     except Exception as error:
         given = ", ".join(f"{name}: {_short(value)}" for name, value in inputs.items())
         error.add_note(

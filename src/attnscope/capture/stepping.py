@@ -130,7 +130,14 @@ class Stepwise(Recording):
             return list(range(first, first + (1 if alike else each)))
         return [first + min(self.sample, each - 1)]
 
-    def _keep(self, name: str, implementation: str, given: Mapping[str, Any], output: Any) -> None:
+    def _keep(
+        self,
+        name: str,
+        implementation: str,
+        given: Mapping[str, Any],
+        output: Any,
+        _passed_on: Any,
+    ) -> None:
         step = self._step
         if step is None:
             return

@@ -1,0 +1,77 @@
+"""What an ablation costs beside a plain forward pass, on a model of GPT-2's size.
+
+    python benchmarks/what_if.py [--tokens 64] [--rounds 15] [--json FILE]
+
+Each round runs all ways one after the other in turned order, in CPU seconds of this process on one
+thread; what counts is the median over rounds of each way's ratio to the plain pass of its round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+import attnscope
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "plain": lambda _: contextlib.nullcontext(),
+    "zero one head": lambda model: attnscope.ablate(model, [(5, 3)]),
+    "mean of one head": lambda model: attnscope.ablate(model, [(5, 3)], "mean"),
+    "uniform head": lambda model: attnscope.ablate(model, [(5, 3)], "uniform"),
+    "hide a key everywhere": lambda model: attnscope.ablate(model, keys=3),
+    "zero every head": lambda model: attnscope.ablate(model, layers=range(12)),
+}
+
+
+def ratios(n_tokens: int, rounds: int) -> dict[str, float]:
+    """Median CPU time of each way over that of the plain pass of the same round."""
+    model, inputs = gpt2(n_tokens)
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    with torch.no_grad():
+        for turn in range(rounds + 1):  # the first one warms up
+            ways = list(WAYS)[:: 1 if turn % 2 else -1]
+            for way in ways:
+                start = time.process_time()
+                with WAYS[way](model):
+                    model(**inputs)
+                seconds[way].append(time.process_time() - start)
+    return {
+        way: statistics.median(
+            took / plain for took, plain in zip(times[1:], seconds["plain"][1:], strict=True)
+        )
+        for way, times in seconds.items()
+    }
+
+
+def gpt2(n_tokens: int) -> tuple[Any, dict[str, torch.Tensor]]:
+    """A random model of GPT-2's shape, and one text."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config()).eval()
+    return model, {"input_ids": torch.randint(0, 50257, (1, n_tokens))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found = ratios(options.tokens, options.rounds)
+    for way, ratio in found.items():
+        print(f"{way:<24} {ratio:6.3f} x a plain forward pass")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
