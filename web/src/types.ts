@@ -133,6 +133,8 @@ export interface Spec {
   /** What is unusual about these data, in sentences. */
   notes: string[];
   encoding: EncodingName;
+  /** What the page brings along of layers with rules; whoever is connected to Python may ask for vectors. */
+  carries: "weights" | "vectors" | "both";
   sides: SideSpec[];
   streams: StreamSpec[];
   state: StateSpec;

@@ -11,7 +11,7 @@ const side = { text: ["a", "b"], raw: ["a", "b"], special: [], words: [0, 1], se
 
 function spec(): Spec {
   return {
-    version: 1, view: "head", theme: "auto", title: "", notes: [], encoding: "sqrt8", sides: [side],
+    version: 1, view: "head", theme: "auto", title: "", notes: [], encoding: "sqrt8", carries: "weights", sides: [side],
     streams: [
       { name: "self", label: "Self", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 4, heads: [0, 1, 2] }, { layer: 9, heads: [1] }] },
       { name: "cross", label: "Cross", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 0, heads: [7] }] },

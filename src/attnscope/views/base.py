@@ -48,6 +48,7 @@ def build_spec(
         "title": trace.provenance.model,
         "notes": list(trace.provenance.notes),
         "encoding": encoding_for(trace, streams),
+        "carries": "vectors",
         "sides": [side_spec(tokens) for tokens in sides],
         "streams": streams,
         "state": state,

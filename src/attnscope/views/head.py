@@ -8,6 +8,7 @@ from typing import Unpack
 from attnscope.trace import Trace
 from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec, unique
 from attnscope.views.display import Display, set_display
+from attnscope.views.neuron import explain_weights
 from attnscope.wire.spec import Spec, Theme
 
 
@@ -31,4 +32,4 @@ def head_view(
     elif display.get("mean"):
         state["heads"] = []
     set_display(state, trace, streams, display)
-    return build_spec("head", trace, streams, state, theme)
+    return explain_weights(trace, build_spec("head", trace, streams, state, theme))

@@ -9,6 +9,7 @@ from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.views.base import LINES_UP_TO, build_spec, chosen_streams, one_of, state_spec
 from attnscope.views.display import Display, set_display
+from attnscope.views.neuron import explain_weights
 from attnscope.wire.spec import Spec, StreamSpec, Theme
 
 CELLS = ("auto", "lines", "heat")
@@ -34,7 +35,7 @@ def model_view(
     state = state_spec(first["name"], first["layers"][0]["layer"])
     state["cells"] = cast(Any, cells)
     set_display(state, trace, streams, display)
-    return build_spec("model", trace, streams, state, theme)
+    return explain_weights(trace, build_spec("model", trace, streams, state, theme))
 
 
 def thumbnail_size(stream: Stream, shown: StreamSpec) -> list[int] | None:

@@ -19,6 +19,7 @@ from attnscope.views.base import (
     shown_layer,
     state_spec,
 )
+from attnscope.wire.answer import size_estimate
 from attnscope.wire.encode import DTYPES
 from attnscope.wire.spec import RulesSpec, Spec, StreamSpec, Theme
 
@@ -48,6 +49,26 @@ def neuron_view(
         state["pinned"] = {"side": "query", "index": _shown_query(found, query)}
         state["expanded"] = True
     return build_spec("neuron", trace, streams, state, theme)
+
+
+CARRIED = 1_000_000
+"""Bytes that queries and keys may add to any page; to a large one, a quarter of it."""
+
+
+def explain_weights(trace: Trace, spec: Spec) -> Spec:
+    """Let the page tell how each weight comes about, wherever queries and keys were recorded.
+
+    The page carries them where that adds little; else it asks Python, where there is one.
+    """
+    for shown in spec["streams"]:
+        if has_vectors(trace.streams[shown["name"]], shown):
+            add_rules(trace.streams[shown["name"]], shown)
+    spec["carries"] = "weights"
+    weights = size_estimate(spec)
+    more = size_estimate({**spec, "carries": "both"}) - weights
+    if 0 < more * 4 / 3 <= max(CARRIED, weights / 3):
+        spec["carries"] = "both"
+    return spec
 
 
 def has_vectors(stream: Stream, shown: StreamSpec) -> bool:

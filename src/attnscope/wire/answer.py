@@ -40,16 +40,24 @@ def requests_of(spec: Spec) -> list[Request]:
         if stream["thumbnail"] is not None:
             first.append({"kind": "thumbnails", "stream": name})
         for row in stream["layers"]:
-            number, rules = row["layer"], row.get("rules")
-            if rules is None:
-                then.append({"kind": "layer", "stream": name, "layer": number})
-                continue
-            then.append({"kind": "vectors", "stream": name, "layer": number})
-            if rules["bias"] == number:
-                then.append({"kind": "bias", "stream": name, "layer": number})
-            if rules["mask"] == number:
-                then.append({"kind": "mask", "stream": name, "layer": number})
+            if "rules" not in row or spec["carries"] != "vectors":
+                then.append({"kind": "layer", "stream": name, "layer": row["layer"]})
+            if spec["carries"] != "weights":
+                then += _vector_requests(name, row)
     return first + then
+
+
+def _vector_requests(stream: str, row: LayerSpec) -> list[Request]:
+    """What a layer's weights are made of: its queries and keys, and what only it adds or hides."""
+    rules, number = row.get("rules"), row["layer"]
+    if rules is None:
+        return []
+    found: list[Request] = [{"kind": "vectors", "stream": stream, "layer": number}]
+    if rules["bias"] == number:
+        found.append({"kind": "bias", "stream": stream, "layer": number})
+    if rules["mask"] == number:
+        found.append({"kind": "mask", "stream": stream, "layer": number})
+    return found
 
 
 def is_early(request: Request) -> bool:
@@ -108,11 +116,12 @@ def size_estimate(spec: Spec) -> int:
         query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
         for row in stream["layers"]:
             rules = row.get("rules")
-            if rules is None:
+            if rules is None or spec["carries"] != "vectors":
                 total += len(row["heads"]) * query * key * bits // 8
-            else:
+            if rules is not None and spec["carries"] != "weights":
                 numbers = len(row["heads"]) * query + len(set(rules["key_place"])) * key
                 total += numbers * rules["dim"] * {"float32": 3.3}.get(rules["dtype"], 1.6)
+                total += (rules["bias"] == row["layer"]) * len(row["heads"]) * query * key * 3.3
     return int(total)
 
 
@@ -132,6 +141,8 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
         fits = type(request.get("layer")) is int and request["layer"] in known
     else:
         asked = {key_of(one) for one in requests_of(spec) if one["stream"] == stream["name"]}
+        rows = stream["layers"]
+        asked |= {key_of(one) for row in rows for one in _vector_requests(stream["name"], row)}
         plain = {name: request[name] for name in PLAIN if name in request}  # type: ignore[literal-required]
         fits = not isinstance(request.get("layer"), str) and key_of(plain) in asked  # type: ignore[arg-type]
     if not fits:

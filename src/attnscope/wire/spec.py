@@ -164,7 +164,12 @@ class ImageSpec(TypedDict):
 
 
 class Spec(TypedDict):
-    """Everything a view needs but the weights."""
+    """Everything a view needs but the weights.
+
+    `carries` says what a page brings along of layers with `rules`: their weights, or the queries
+    and keys from which weights follow, or both. A page that is connected to Python may ask for
+    queries and keys whatever it carries. Layers without rules have weights only.
+    """
 
     version: int
     view: ViewName
@@ -172,6 +177,7 @@ class Spec(TypedDict):
     title: str
     notes: list[str]
     encoding: EncodingName
+    carries: Literal["weights", "vectors", "both"]
     sides: list[SideSpec]
     streams: list[StreamSpec]
     state: StateSpec

@@ -40,9 +40,10 @@ export interface BodyProps {
   painted(): void;
   /** A new number asks for a new painting. */
   turn: number;
-  /** Neuron view: shows a query token's neurons, or how the weight between two tokens comes about. */
+  /** Neuron view: shows a query token's neurons. */
   expand?(token: PinnedSpec): void;
-  explain?(query: number, key: number): void;
+  /** Tells how the weight between two tokens comes about. */
+  explain?: ((query: number, key: number) => void) | undefined;
 }
 
 export interface View {
@@ -72,7 +73,7 @@ export function Body(props: BodyProps) {
   const handlers = useHandlers({ scroll, shown, frame, pinned: props.pinned, stops, setHover, setFocus, setStops, expand: props.expand, explain: explaining(props, at) });
   const columns = { at, pinned, row, view, layout, stops, numbers: numbersOf(props, at, places, partners) };
   return (
-    <div class={compact ? "body compact" : "body"}>
+    <div class={`body${compact ? " compact" : ""}${props.explain ? " explains" : ""}`}>
       <Titles layout={layout} />
       <div class={rows * row <= WHOLE ? "scroll whole" : "scroll"} ref={scroll} {...handlers}>
         <div class="plane" style={{ height: `${rows * row}px` }}>
@@ -178,7 +179,7 @@ function Said({ body, told, at: { token, partner }, partners, aimed, spoken, pla
       {aimed && token && where && weights && (
         <Tooltip
           token={token} partner={partner} sides={sides} shown={shown} weights={weights} heads={heads} told={told} sinks={sinks}
-          about={body.about ? `, ${body.about}` : ""} strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
+          about={body.about ? `, ${body.about}` : ""} explains={body.explain !== undefined} strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
         />
       )}
       <div class="sr" aria-live="polite">{live}</div>

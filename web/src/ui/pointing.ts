@@ -25,7 +25,7 @@ export interface Pointing {
   setStops(stops: Stops): void;
   /** Shows the neurons of a query token: its sign is clicked, or Enter pressed on it. */
   expand?: ((token: PinnedSpec) => void) | undefined;
-  /** Tells how a weight comes about: the number beside a token is clicked. */
+  /** Tells how a weight comes about: its number or line is clicked, or Enter pressed on its token. */
   explain?: ((index: number) => void) | undefined;
 }
 
@@ -53,6 +53,7 @@ export function useHandlers(pointing: Pointing) {
     onClick: (event: MouseEvent) => {
       const token = tokenOf(event.target);
       if (token) clicked(event.target as Element, token, pointing);
+      else explainLine(event, pointing);
     },
     onFocusIn: (event: FocusEvent) => {
       if ((event.target as Element).matches(":focus-visible")) setFocus(tokenOf(event.target));
@@ -87,6 +88,8 @@ function keyed(event: KeyboardEvent, pointing: Pointing, focus: (token: PinnedSp
   }
   if (!token || event.ctrlKey || event.metaKey || event.altKey) return false;
   if (event.key === "Enter" && pointing.expand && token.side === "query") return pointing.expand(token), true;
+  const { explain } = pointing;
+  if (event.key === "Enter" && explain && visible(pinned.value, shown)?.side === otherSide(token.side)) return explain(token.index), true;
   if (event.key === "Enter" || event.key === " ") return pin(token, pointing), true;
   const next = nextToken(event.key, token, shown, stops);
   if (!next) return false;
@@ -95,6 +98,11 @@ function keyed(event: KeyboardEvent, pointing: Pointing, focus: (token: PinnedSp
   pointing.setStops({ ...stops, [next.side]: next.index });
   pointing.setHover(null);
   return true;
+}
+
+function explainLine(event: MouseEvent, pointing: Pointing): void {
+  const end = pointing.explain && lineEnd(event, pointing);
+  if (end) pointing.explain!(end.index);
 }
 
 export function tokenOf(target: EventTarget | null): PinnedSpec | null {
@@ -113,7 +121,7 @@ export function bringIntoView(scroll: HTMLElement, at: number, row: number): voi
 }
 
 /** The far end of the pinned token's line under the pointer. */
-function lineEnd(event: PointerEvent, { scroll, frame, shown, pinned: { value } }: Pointing): PinnedSpec | null {
+function lineEnd(event: MouseEvent, { scroll, frame, shown, pinned: { value } }: Pointing): PinnedSpec | null {
   const pinned = visible(value, shown);
   if (!pinned) return null;
   const box = scroll.current!.getBoundingClientRect();

@@ -193,6 +193,10 @@ label.field { cursor: pointer; }
 .neuron-tip { min-width: 0; }
 .neuron-tip .product { font-variant-numeric: tabular-nums; white-space: nowrap; }
 
+.explains .number { cursor: pointer; }
+.explains .number:hover { color: var(--accent); text-decoration: underline; }
+.panel .why { margin-top: 10px; padding: 8px 10px 10px; }
+.why code { font: 11.5px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .why { flex: 1 1 350px; min-width: 0; background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px 14px; font-size: 12.5px; font-variant-numeric: tabular-nums; }
 .why .parts { display: flex; flex-wrap: wrap; gap: 6px 28px; }
 .why section { flex: 1 1 270px; min-width: 0; }

@@ -19,6 +19,8 @@ export interface TooltipProps {
   told: BodyHead[];
   /** What was done to the weights: "rows renormalised". */
   about: string;
+  /** A click tells how a weight comes about. */
+  explains: boolean;
   sinks: boolean;
   strongest: Partner[];
   place: Record<string, string>;
@@ -82,7 +84,7 @@ function Row({ label, value, color }: { label: string; value: Bounds; color?: st
   );
 }
 
-function PairFacts({ token, partner, sides, weights, heads, told, about, sinks }: TooltipProps & { partner: number }) {
+function PairFacts({ token, partner, sides, weights, heads, told, about, explains, sinks }: TooltipProps & { partner: number }) {
   const query = token.side === "query" ? token.index : partner;
   const key = token.side === "query" ? partner : token.index;
   const bounds = pairBounds(weights, heads.map((head) => head.place), { side: "query", index: query }, key);
@@ -101,6 +103,7 @@ function PairFacts({ token, partner, sides, weights, heads, told, about, sinks }
       {rows.length > MOST_HEADS && <div class="quiet">and {rows.length - MOST_HEADS} heads with less</div>}
       {told.length > 1 && <table><Row label="mean" value={meanOfPresent(bounds)} /></table>}
       {sinks && <table><Row label={`query ${numberOf(sides.query, query)} to sink`} value={meanOfPresent(told.map((h) => sinkBounds(weights, h.place, query)))} /></table>}
+      {explains && <div class="quiet small">Why? Click its number, or Enter</div>}
     </>
   );
 }

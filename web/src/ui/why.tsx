@@ -1,4 +1,5 @@
 // "Why this number": the sum behind one weight, term by term, from neurons to softmax.
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { sizeOf, type Shown } from "../data/filter";
 import type { Row } from "../data/steps";
@@ -22,24 +23,20 @@ export interface WhyProps {
   mode: Mode;
   where: string;
   close(): void;
+  /** Chooses between several heads. */
+  which?: ComponentChildren;
 }
 
 const LISTED = 8;
 
 export function Why(props: WhyProps) {
-  const { head, row, at, sides, where, close } = props;
+  const { head, row, at, sides, where, close, which } = props;
   const [every, setEvery] = useState(false);
-  const panel = useRef<HTMLElement>(null);
-  useEffect(() => panel.current!.scrollIntoView({ block: "nearest" }), [at]);
   const account = accountOf(head, row, at, every ? head.dim : LISTED);
   const names = `${shownText(sides.query.text[row.query]!)} → ${shownText(sides.key.text[at]!)}`;
   const weight = weightText(row.weight[at]!);
   return (
-    <section class="why" ref={panel} aria-label={`Why ${weight}`} data-why={`${row.query}/${at}`}>
-      <div class="panelhead">
-        <h3>Why {weight}?</h3>
-        <button type="button" class="close" aria-label="Close" title="Close (Escape)" onClick={close}>×</button>
-      </div>
+    <WhyBox title={`Why ${weight}?`} pair={`${row.query}/${at}`} close={close} which={which}>
       <div class="quiet">{names} · query {row.query}, key {at} · {where}</div>
       <div class="sr" aria-live="polite">{`Why ${weight}: ${names}, score ${unitsText(account.score, SCORE_DECIMALS)}`}</div>
       <div class="parts">
@@ -52,6 +49,21 @@ export function Why(props: WhyProps) {
           {row.visible[at] ? <Chain account={account} {...props} /> : <p data-line="hidden">The mask hides this key from the query, so its weight is 0 whatever the score.</p>}
         </section>
       </div>
+    </WhyBox>
+  );
+}
+
+export function WhyBox({ title, pair, close, which, children }: { title: string; pair?: string; close(): void; which?: ComponentChildren; children: ComponentChildren }) {
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => panel.current!.scrollIntoView({ block: "nearest" }), [pair]);
+  return (
+    <section class="why" ref={panel} aria-label={title} data-why={pair ?? ""}>
+      <div class="panelhead">
+        <h3>{title}</h3>
+        {which}
+        <button type="button" class="close" aria-label="Close" title="Close (Escape)" onClick={close}>×</button>
+      </div>
+      {children}
     </section>
   );
 }

@@ -6,6 +6,7 @@ import { layerColor, rgb } from "../draw/color";
 import { keyOf, type CellSpec, type Request } from "../types";
 import { Body, type BodyHead } from "../ui/body";
 import { Problem, Waiting } from "../ui/note";
+import { closeFirst, Explained, useExplaining } from "./explain";
 import type { ViewProps } from "./frame";
 import { useWeights } from "./load";
 import { bodyHead, cutNote, useBelow, useShown } from "./shown";
@@ -32,10 +33,11 @@ export function Detail(props: DetailProps) {
   const shown = useShown(store, ready ? loaded.weights : null);
   const threshold = store.state.threshold.value;
   const below = useBelow(store, shown.weights, heads);
+  const why = useExplaining(props, layer, heads, shown.weights);
   const title = `Layer ${cell.layer}, ${headName(cell.head, layer)}`;
   if (ready && loaded.problem) props.status.failed();
   return (
-    <section class={`panel ${props.className}`} data-detail={`${cell.layer}/${cell.head ?? "mean"}`} aria-label={title} style={props.style}>
+    <section class={`panel ${props.className}`} data-detail={`${cell.layer}/${cell.head ?? "mean"}`} aria-label={title} style={props.style} onKeyDownCapture={closeFirst(why)}>
       <div class="panelhead">
         <i class="swatch" style={{ background: heads[0]!.css }} />
         <h3>{title}</h3>
@@ -44,9 +46,10 @@ export function Detail(props: DetailProps) {
       {ready && loaded.problem ? <Problem message={loaded.problem} /> : !loaded.weights ? <Waiting /> : (
         <Body
           key={store.stream.value.name} {...shown} heads={heads} mode={mode} compact turn={props.turn}
-          painted={() => ready && props.painted()}
+          painted={() => ready && props.painted()} explain={why.explain}
         />
       )}
+      {why.asked && <Explained view={props} layer={layer} heads={heads} {...why} />}
       {threshold > 0 && <div class="quiet small">{cutNote(store.cut.value, threshold, below)}</div>}
     </section>
   );

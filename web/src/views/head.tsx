@@ -11,6 +11,7 @@ import { FilterSelect, HeadChips, LayerSelect, stepLayer, StreamSelect } from ".
 import { Display } from "../ui/display";
 import { Legend } from "../ui/legend";
 import { Problem, Waiting } from "../ui/note";
+import { closeFirst, Explained, useExplaining, WHY_HELP } from "./explain";
 import type { View, ViewProps } from "./frame";
 import { useNow, useWeights, whenIdle } from "./load";
 import { bodyHead, cutNote, useBelow, useShown } from "./shown";
@@ -30,6 +31,7 @@ function HeadView(props: ViewProps) {
   const heads = useBodyHeads(props);
   const shown = useShown(store, ready ? loaded.weights : null);
   const below = useBelow(store, shown.weights, heads);
+  const why = useExplaining(props, store.layer.value, heads, shown.weights);
   if (loaded.problem && loaded.key === keyOf(request.value)) props.status.failed();
   const painted = () => {
     if (!ready) return;
@@ -37,7 +39,7 @@ function HeadView(props: ViewProps) {
     prefetch(props);
   };
   return (
-    <div class="root" data-mode={mode} onKeyDown={(event) => layerKeys(event, props)}>
+    <div class="root" data-mode={mode} onKeyDown={(event) => layerKeys(event, props)} onKeyDownCapture={closeFirst(why)}>
       {spec.title && <h2>{spec.title}</h2>}
       <div class="bar">
         <StreamSelect store={store} streams={spec.streams} />
@@ -46,13 +48,18 @@ function HeadView(props: ViewProps) {
         <HeadChips store={store} mode={mode} />
         <Display store={store} />
       </div>
-      {loaded.problem ? <Problem message={loaded.problem} /> : !loaded.weights ? <Waiting /> : (
-        <Body
-          key={store.stream.value.name} {...shown} heads={heads} mode={mode} compact={false} painted={painted} turn={turn}
-        />
-      )}
+      <div class="neuron">
+        <div class="picture">
+          {loaded.problem ? <Problem message={loaded.problem} /> : !loaded.weights ? <Waiting /> : (
+            <Body
+              key={store.stream.value.name} {...shown} heads={heads} mode={mode} compact={false} painted={painted} turn={turn} explain={why.explain}
+            />
+          )}
+        </div>
+        {why.asked && <Explained view={props} layer={store.layer.value} heads={heads} {...why} />}
+      </div>
       <Legend
-        mode={mode} encoding={spec.encoding} notes={spec.notes} help="Hover a token to isolate it · click to pin · double-click a head for solo"
+        mode={mode} encoding={spec.encoding} notes={spec.notes} help={`Hover a token to isolate it · click to pin · double-click a head for solo${why.explain ? ` · ${WHY_HELP}` : ""}`}
         scale={(alpha) => ({ color: scaleColor(heads, mode), alpha })} scaleLabel="weight"
         note={[noteOf(heads, store.cut.value.filter), cutNote(store.cut.value, store.state.threshold.value, below)].filter(Boolean).join(" · ")}
       />
