@@ -22,11 +22,6 @@ export class Source {
     this.#budget = budget;
   }
 
-  /** Whether tiles can be asked for. */
-  get live(): boolean {
-    return this.#transport.live;
-  }
-
   /** The weights if they are at hand, without waiting. */
   peek(request: Request): Weights | undefined {
     return this.#kept.get(keyOf(request))?.data as Weights | undefined;
