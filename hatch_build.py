@@ -1,6 +1,6 @@
-"""Hatchling hook: bundles web/ into the package, unless a fresh bundle is there.
+"""Hatchling hook: bundles web/ into the package, unless fresh bundles are there.
 
-ATTNSCOPE_SKIP_WEB=1 switches it off. How the bundle is built is told in scripts/front_end.py.
+ATTNSCOPE_SKIP_WEB=1 switches it off. How they are built is told in scripts/front_end.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Builds web/ into the package's bundle, with the node at hand or with one from PyPI.
+"""Builds web/ into the package's bundles, one a view, with the node at hand or with one from PyPI.
 
-    python scripts/front_end.py build         make the bundle, unless it is there and fresh
+    python scripts/front_end.py build         make the bundles, unless they are there and fresh
     python scripts/front_end.py npm ARGS...   run npm in web/ (for its tests)
 
 Standard library only: `hatch_build.py` loads this file by its path. On the command line a missing
@@ -36,7 +36,7 @@ _CARRIED = "A wheel or an sdist of attnscope brings the built file with it."
 
 
 class BuildError(Exception):
-    """The bundle could not be built; the text says why in a few lines."""
+    """The bundles could not be built; the text says why in a few lines."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def find_npm() -> Npm:
     npm = system_npm() or wheel_npm()
     if npm is None:
         raise BuildError(
-            f"{marks.BUNDLE} is missing or older than web/, and building it needs node.\n"
+            f"{marks.STATIC} is missing or older than web/, and building it needs node.\n"
             f"Install node {NODE_MIN[0]}.{NODE_MIN[1]} or newer, or: pip install '{NODE_WHEEL}'\n"
             f"{_CARRIED}"
         )
@@ -108,22 +108,22 @@ def find_npm() -> Npm:
 
 
 def is_stale(root: Path = ROOT) -> bool:
-    """Tell whether there are sources, and no bundle made from them."""
+    """Tell whether there are sources, and bundles not made from them."""
     web = root / "web"
-    return web.is_dir() and not marks.is_fresh(root / marks.BUNDLE, web)
+    return web.is_dir() and not marks.is_fresh(root / marks.STATIC, web)
 
 
 def build(root: Path = ROOT) -> Path:
-    """Build the bundle in a copy of web/ and put it in its place in one step.
+    """Build the bundles in a copy of web/ and put each in its place in one step.
 
-    The copy holds `sources(web)` only: what is not part of the hash cannot change the bundle, and
+    The copy holds `sources(web)` only: what is not part of the hash cannot change a bundle, and
     the checkout's own node_modules stay as they are.
     """
     web, npm = root / "web", find_npm()
-    bundle: Path = root / marks.BUNDLE
-    bundle.parent.mkdir(parents=True, exist_ok=True)
+    static: Path = root / marks.STATIC
+    static.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="attnscope-web-") as scratch:
-        copy, made = Path(scratch, "web"), Path(scratch, "attnscope.js")
+        copy, made = Path(scratch, "web"), Path(scratch, "static")
         for path in marks.sources(web):
             target = copy / path.relative_to(web)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -131,8 +131,11 @@ def build(root: Path = ROOT) -> Path:
         mark = marks.banner(copy)
         _step(npm, copy, *_INSTALL, *_PATIENCE)
         _step(npm, copy, "run", "build", ATTNSCOPE_OUT=str(made), BUNDLE_BANNER=mark)
-        _replace(bundle, made)
-    return bundle
+        for name in marks.bundles(copy):
+            _replace(static / name, made / name)
+    for old in set(static.glob("*.js")) - {static / name for name in marks.bundles(web)}:
+        old.unlink()
+    return static
 
 
 def _step(npm: Npm, cwd: Path, *args: str, **variables: str) -> None:
@@ -166,8 +169,9 @@ def main(args: list[str]) -> int:
         if not is_stale():
             return 0
         _with_node()
-        bundle = build()
-        print(f"built {bundle.relative_to(ROOT)} ({bundle.stat().st_size / 1000:.0f} KB)")
+        made = sorted(build().glob("*.js"))
+        sizes = ", ".join(f"{path.stem} {path.stat().st_size / 1000:.0f}" for path in made)
+        print(f"built {marks.STATIC} (KB: {sizes})")
         return 0
     if args[:1] == ["npm"]:
         npm = _with_node()

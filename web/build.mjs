@@ -1,12 +1,12 @@
-// Bundles src/main.ts into one minified ES module: the only file the Python package ships.
-// ATTNSCOPE_OUT sets where it goes, BUNDLE_BANNER its first line.
+// Bundles each file of src/pages into one minified ES module, so that a page or a widget loads the
+// code of its own view only. ATTNSCOPE_OUT is the folder, BUNDLE_BANNER the first line of each.
 import { build, transform } from "esbuild";
-import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const out = resolve(here, process.env.ATTNSCOPE_OUT ?? "../src/attnscope/static/attnscope.js");
+const out = resolve(here, process.env.ATTNSCOPE_OUT ?? "../src/attnscope/static");
 const banner = process.env.BUNDLE_BANNER;
 
 // The style sheet is a template string, which esbuild leaves as it is written: 2 KB of spaces.
@@ -23,8 +23,8 @@ const smallerStyle = {
 
 await build({
   absWorkingDir: here,
-  entryPoints: ["src/main.ts"],
-  outfile: out,
+  entryPoints: readdirSync(resolve(here, "src/pages")).map((name) => `src/pages/${name}`),
+  outdir: out,
   bundle: true,
   minify: true,
   format: "esm",
@@ -36,4 +36,4 @@ await build({
   plugins: [smallerStyle],
   ...(banner ? { banner: { js: banner } } : {}),
 });
-console.log(`${out} ${(statSync(out).size / 1024).toFixed(1)} KB`);
+for (const name of readdirSync(out)) console.log(`${name} ${(statSync(resolve(out, name)).size / 1000).toFixed(1)} KB`);

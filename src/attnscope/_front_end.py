@@ -1,4 +1,4 @@
-"""Which sources decide the browser bundle, and the mark that a bundle carries of them.
+"""Which sources decide the browser bundles, one a view, and the mark that each carries of them.
 
 Standard library only and without imports from attnscope: the build hook loads this file by its
 path, before the package exists. `assets.py` uses the same functions to refuse a stale bundle.
@@ -10,15 +10,20 @@ import hashlib
 import re
 from pathlib import Path
 
-BUNDLE = Path("src/attnscope/static/attnscope.js")
-"""Where the bundle lies in a checkout."""
+STATIC = Path("src/attnscope/static")
+"""Where the bundles lie in a checkout: head.js, model.js, ..."""
 
 _FILES = ("package.json", "package-lock.json", "build.mjs", "tsconfig.json")
 _MARK = re.compile(r"/\* attnscope front end, sources ([0-9a-f]{16}) \*/")
 
 
+def bundles(web: Path) -> list[str]:
+    """Return the names of the bundles that web/ makes: one for each file in src/pages."""
+    return sorted(f"{path.stem}.js" for path in web.glob("src/pages/*.ts"))
+
+
 def sources(web: Path) -> list[Path]:
-    """Return every file that decides the bundle's bytes, in a fixed order."""
+    """Return every file that decides the bundles' bytes, in a fixed order."""
     listed = [web / name for name in _FILES]
     found = [path for path in [*listed, *web.glob("src/**/*")] if path.is_file()]
     return sorted(found, key=lambda path: path.relative_to(web).as_posix())
@@ -34,7 +39,7 @@ def source_hash(web: Path) -> str:
 
 
 def banner(web: Path) -> str:
-    """Return the bundle's first line: a comment with the hash of the sources."""
+    """Return a bundle's first line: a comment with the hash of the sources."""
     return f"/* attnscope front end, sources {source_hash(web)} */"
 
 
@@ -47,6 +52,7 @@ def bundle_hash(bundle: Path) -> str | None:
     return mark.group(1) if mark else None
 
 
-def is_fresh(bundle: Path, web: Path) -> bool:
-    """Tell whether `bundle` was made from `web` as it is now."""
-    return bundle_hash(bundle) == source_hash(web)
+def is_fresh(static: Path, web: Path) -> bool:
+    """Tell whether all bundles are in the folder `static` and made from `web` as it is now."""
+    made, now = bundles(web), source_hash(web)
+    return bool(made) and all(bundle_hash(static / name) == now for name in made)

@@ -1,11 +1,12 @@
-"""Finds the browser front end: one minified ES module that the package carries.
+"""Finds the browser front end: minified ES modules that the package carries, one for each view.
 
-In a checkout the module is built from web/ and may be missing or older than its sources. Showing
-an old front end would puzzle whoever just edited it, so `bundle` refuses.
+In a checkout they are built from web/ and may be missing or older than their sources. Showing an
+old front end would puzzle whoever just edited it, so `bundle` refuses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,19 +24,19 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """What is known about the bundle without reading all of it.
+    """What is known about the bundles without reading all of them.
 
     Attributes:
-        path: where it is, or would be.
-        web: its sources in a checkout; None in an installed package.
-        state: "fresh", "stale" (made from other sources) or "missing".
-        size: its bytes; 0 when missing.
+        path: the folder where they are, or would be.
+        web: their sources in a checkout; None in an installed package.
+        state: "fresh", "stale" (one was made from other sources, or is missing) or "missing".
+        sizes: bytes of each view's bundle.
     """
 
     path: Path
     web: Path | None
     state: Literal["fresh", "stale", "missing"]
-    size: int
+    sizes: Mapping[str, int]
 
     @property
     def advice(self) -> str:
@@ -47,18 +48,19 @@ class FrontEnd:
 
 
 def front_end(package: Path = _PACKAGE) -> FrontEnd:
-    """Look for the bundle of the package in the given folder, and at its sources if there."""
-    path, root = package / "static" / "attnscope.js", package.parents[1]
+    """Look for the bundles of the package in the given folder, and at their sources if there."""
+    path, root = package / "static", package.parents[1]
     web = root / "web" if package.parent.name == "src" and (root / "web").is_dir() else None
-    if not path.is_file():
-        return FrontEnd(path, web, "missing", 0)
+    sizes = {file.stem: file.stat().st_size for file in sorted(path.glob("*.js"))}
+    if not sizes:
+        return FrontEnd(path, web, "missing", sizes)
     stale = web is not None and not _front_end.is_fresh(path, web)
-    return FrontEnd(path, web, "stale" if stale else "fresh", path.stat().st_size)
+    return FrontEnd(path, web, "stale" if stale else "fresh", sizes)
 
 
 @cache
-def bundle() -> str:
-    """Return the front end's JavaScript.
+def bundle(view: str) -> str:
+    """Return the JavaScript of one view.
 
     Raises:
         FrontEndError: it is missing, or older than its sources in this checkout.
@@ -66,4 +68,4 @@ def bundle() -> str:
     found = front_end()
     if found.advice:
         raise FrontEndError(found.advice)
-    return found.path.read_text(encoding="utf-8")
+    return (found.path / f"{view}.js").read_text(encoding="utf-8")

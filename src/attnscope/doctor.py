@@ -91,7 +91,7 @@ def _core() -> Iterator[Check]:
     python = ".".join(map(str, sys.version_info[:3]))
     yield Check("attnscope", "Python", "ok", f"{python}  {sys.executable}")
     version = _version("attnscope")
-    place = str(assets.front_end().path.parents[1])
+    place = str(assets.front_end().path.parent.parent)
     if version:
         yield Check("attnscope", "attnscope", "ok", f"{version}  {place}")
     else:
@@ -137,7 +137,9 @@ def _front_end() -> Check:
     if found.advice:
         return Check("Front end", "bundle", "broken", found.advice)
     fresh = ", fresh" if found.web else ""
-    return Check("Front end", "bundle", "ok", f"{found.size / 1000:.0f} KB{fresh}")
+    largest = max(found.sizes.values()) / 1000
+    said = f"{len(found.sizes)} views, each at most {largest:.0f} KB{fresh}"
+    return Check("Front end", "bundle", "ok", said)
 
 
 def _shelf() -> Iterator[Check]:

@@ -18,7 +18,10 @@ if [ -n "$NPM_FAILS" ]; then
   exit 1
 fi
 if [ "$1" = run ]; then
-  { echo "$BUNDLE_BANNER"; cat src/main.ts; } > "$ATTNSCOPE_OUT"
+  mkdir -p "$ATTNSCOPE_OUT"
+  for page in src/pages/*.ts; do
+    { echo "$BUNDLE_BANNER"; cat "$page"; } > "$ATTNSCOPE_OUT/$(basename "$page" .ts).js"
+  done
 fi
 echo "$@" >> "$NPM_LOG"
 """
@@ -34,10 +37,11 @@ def hatch_build(root: Path):
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
-    """A checkout with a web/ of two files, and a node and npm of our own on PATH."""
+    """A checkout with a web/ of two views, and a node and npm of our own on PATH."""
     web, tools = tmp_path / "web", tmp_path / "tools"
-    (web / "src").mkdir(parents=True)
-    (web / "src/main.ts").write_text("export {}\n")
+    (web / "src/pages").mkdir(parents=True)
+    for name in ("far", "near"):
+        (web / f"src/pages/{name}.ts").write_text(f"export {name}\n")
     (web / "package.json").write_text("{}")
     tools.mkdir()
     for name, text in {"npm": NPM, "node": "#!/bin/sh\necho ${NODE_VERSION:-v24.1.0}\n"}.items():
@@ -54,13 +58,17 @@ def hook(hatch_build, toy):
     return hatch_build.FrontEndHook(str(toy), {}, None, None, "", "wheel")
 
 
-def built(toy: Path) -> str:
-    return (toy / _front_end.BUNDLE).read_text()
+def built(toy: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (toy / _front_end.STATIC).iterdir()}
 
 
 def test_builds_what_is_missing_and_then_leaves_it(hook, toy):
     hook.initialize("standard", {})
-    assert built(toy) == f"{_front_end.banner(toy / 'web')}\nexport {{}}\n"
+    mark = _front_end.banner(toy / "web")
+    assert built(toy) == {
+        "far.js": f"{mark}\nexport far\n",
+        "near.js": f"{mark}\nexport near\n",
+    }
     assert (toy / "npm.log").read_text().splitlines() == [
         "ci --omit=dev --ignore-scripts --no-audit --no-fund"
         " --fetch-retries=2 --fetch-retry-mintimeout=1000",
@@ -70,25 +78,27 @@ def test_builds_what_is_missing_and_then_leaves_it(hook, toy):
     assert len((toy / "npm.log").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("name", ["src/main.ts", "src/new.ts", "package-lock.json", "build.mjs"])
+@pytest.mark.parametrize(
+    "name", ["src/pages/near.ts", "src/new.ts", "package-lock.json", "build.mjs"]
+)
 def test_builds_again_after_any_change(hook, toy, name):
     hook.initialize("standard", {})
     (toy / "web" / name).write_text("// changed\n")
-    assert not _front_end.is_fresh(toy / _front_end.BUNDLE, toy / "web")
+    assert not _front_end.is_fresh(toy / _front_end.STATIC, toy / "web")
     hook.initialize("editable", {})
-    assert _front_end.is_fresh(toy / _front_end.BUNDLE, toy / "web")
+    assert _front_end.is_fresh(toy / _front_end.STATIC, toy / "web")
 
 
-def test_leaves_no_files_behind_beside_the_bundle(hook, toy):
+def test_leaves_no_files_behind_beside_the_bundles(hook, toy):
     hook.initialize("standard", {})
-    assert [path.name for path in (toy / _front_end.BUNDLE).parent.iterdir()] == ["attnscope.js"]
+    assert set(built(toy)) == {"far.js", "near.js"}
     assert not (toy / "web/node_modules").exists()
 
 
 def test_a_failed_build_is_told_briefly_and_keeps_the_old_bundle(hook, toy, monkeypatch):
     hook.initialize("standard", {})
     before = built(toy)
-    (toy / "web/src/main.ts").write_text("broken\n")
+    (toy / "web/src/pages/near.ts").write_text("broken\n")
     monkeypatch.setenv("NPM_FAILS", "1")
     with pytest.raises(SystemExit) as failure:
         hook.initialize("standard", {})
@@ -100,11 +110,18 @@ def test_a_failed_build_is_told_briefly_and_keeps_the_old_bundle(hook, toy, monk
     assert built(toy) == before
 
 
+def test_a_view_that_is_gone_takes_its_bundle_with_it(hook, toy):
+    hook.initialize("standard", {})
+    (toy / "web/src/pages/far.ts").unlink()
+    hook.initialize("standard", {})
+    assert set(built(toy)) == {"near.js"}
+
+
 def test_can_be_switched_off(hook, toy, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_SKIP_WEB", "1")
     hook.initialize("standard", {})
     assert hook.dependencies() == []
-    assert not (toy / _front_end.BUNDLE).exists()
+    assert not (toy / _front_end.STATIC).exists()
 
 
 def test_does_nothing_where_there_are_no_sources(hook, toy):

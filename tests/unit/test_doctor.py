@@ -17,7 +17,7 @@ from attnscope.errors import FrontEndError, InputError, MissingDependencyError
 def installed(tmp_path):
     """A package folder as in site-packages, with a bundle."""
     (tmp_path / "attnscope/static").mkdir(parents=True)
-    (tmp_path / "attnscope/static/attnscope.js").write_text("/* code */\n")
+    (tmp_path / "attnscope/static/head.js").write_text("/* code */\n")
     return tmp_path / "attnscope"
 
 
@@ -26,15 +26,16 @@ def checkout(tmp_path):
     """A package folder as in a checkout, beside web/ and with a bundle made from it."""
     package, web = tmp_path / "src/attnscope", tmp_path / "web"
     (package / "static").mkdir(parents=True)
-    web.mkdir()
+    (web / "src/pages").mkdir(parents=True)
+    (web / "src/pages/head.ts").touch()
     (web / "package.json").write_text("{}")
-    (package / "static/attnscope.js").write_text(f"{banner(web)}\ncode\n")
+    (package / "static/head.js").write_text(f"{banner(web)}\ncode\n")
     return package
 
 
 def test_an_installed_bundle_is_fresh(installed):
     found = assets.front_end(installed)
-    assert (found.state, found.web, found.size, found.advice) == ("fresh", None, 11, "")
+    assert (found.state, found.web, found.sizes, found.advice) == ("fresh", None, {"head": 11}, "")
 
 
 def test_a_bundle_of_these_sources_is_fresh(checkout):
@@ -52,12 +53,12 @@ def test_a_stale_bundle_is_refused(checkout, monkeypatch):
     monkeypatch.setattr(assets, "front_end", lambda: found)
     assets.bundle.cache_clear()
     with pytest.raises(FrontEndError, match="older than its sources"):
-        assets.bundle()
+        assets.bundle("head")
 
 
 def test_a_missing_bundle_says_what_to_do(installed, checkout):
     for package, step in [(installed, "Install attnscope again."), (checkout, "Run: make -C")]:
-        (package / "static/attnscope.js").unlink()
+        (package / "static/head.js").unlink()
         advice = assets.front_end(package).advice
         assert advice.startswith("attnscope's front end is missing")
         assert step in advice

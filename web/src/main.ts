@@ -1,21 +1,28 @@
-// Entry of the bundle: mounts the views written into a page, and exports anywidget's `render`.
+// Starts a view: mounts those of its kind that are written into a page, and gives anywidget its
+// `render`. Every file in pages/ starts one view, and becomes one bundle.
 import { mount } from "./mount";
+import type { ViewName } from "./types";
+import type { View } from "./views/frame";
 import { inlineSource, inlineSpec, parsed } from "./source/inline";
 import { syncState, widgetSource, type WidgetModel } from "./source/widget";
 
-function mountInline(host: HTMLElement): void {
+export function start(name: ViewName, view: View): { render: Render } {
+  if (typeof document !== "undefined") {
+    mountAll(document, name, view);
+    if (document.readyState === "loading") void parsed(document).then(() => mountAll(document, name, view));
+  }
+  return { render: (props) => renderWidget(props, name, view) };
+}
+
+function mountAll(doc: Document, name: ViewName, view: View): void {
+  const hosts = doc.querySelectorAll<HTMLElement>(`[data-attnscope-id][data-attnscope-view=${name}]:not([data-attnscope-state])`);
+  for (const host of hosts) mountInline(host, name, view);
+}
+
+function mountInline(host: HTMLElement, name: ViewName, view: View): void {
   const id = host.dataset.attnscopeId!;
   const signal = new AbortController().signal;
-  void mount(host, { spec: () => inlineSpec(host, id), transport: inlineSource(host, id), signal });
-}
-
-function mountAll(doc: Document): void {
-  doc.querySelectorAll<HTMLElement>("[data-attnscope-id]:not([data-attnscope-state])").forEach(mountInline);
-}
-
-if (typeof document !== "undefined") {
-  mountAll(document);
-  if (document.readyState === "loading") void parsed(document).then(() => mountAll(document));
+  void mount(host, name, view, { spec: () => inlineSpec(host, id), transport: inlineSource(host, id), signal });
 }
 
 interface RenderProps {
@@ -24,12 +31,14 @@ interface RenderProps {
   signal?: AbortSignal;
 }
 
-async function renderWidget({ model, el, signal }: RenderProps): Promise<() => void> {
+type Render = (props: RenderProps) => Promise<() => void>;
+
+async function renderWidget({ model, el, signal }: RenderProps, name: ViewName, view: View): Promise<() => void> {
   const controller = new AbortController();
   signal?.addEventListener("abort", () => controller.abort(), { once: true });
   const host = el.ownerDocument.createElement("div");
   el.replaceChildren(host);
-  void mount(host, {
+  void mount(host, name, view, {
     spec: async () => model.get("_spec"),
     transport: widgetSource(model, controller.signal),
     signal: controller.signal,
@@ -37,5 +46,3 @@ async function renderWidget({ model, el, signal }: RenderProps): Promise<() => v
   });
   return () => controller.abort();
 }
-
-export default { render: renderWidget };

@@ -11,13 +11,6 @@ import { statusOf } from "./ui/status";
 import { adoptStyle } from "./ui/style";
 import { followTheme } from "./ui/theme";
 import type { View } from "./views/frame";
-import { headView } from "./views/head";
-import { imageView } from "./views/image";
-import { matrixView } from "./views/matrix";
-import { modelView } from "./views/model";
-import { neuronView } from "./views/neuron";
-
-const VIEWS: Record<ViewName, View> = { head: headView, model: modelView, neuron: neuronView, image: imageView, matrix: matrixView };
 
 export interface Mounting {
   spec(): Promise<unknown>;
@@ -27,21 +20,21 @@ export interface Mounting {
   bind?(store: Store): void;
 }
 
-export async function mount(host: HTMLElement, mounting: Mounting): Promise<void> {
+export async function mount(host: HTMLElement, name: ViewName, view: View, mounting: Mounting): Promise<void> {
   host.setAttribute("data-attnscope-state", "loading");
   const { signal } = mounting;
   const status = statusOf(host, signal);
   const inside = insideOf(host);
   keepKeys(host, signal);
   try {
-    const spec = checkedSpec(await mounting.spec());
-    host.setAttribute("data-attnscope-view", spec.view);
+    const spec = checkedSpec(await mounting.spec(), name);
+    host.setAttribute("data-attnscope-view", name);
     await nearScreen(host, signal);
     if (signal.aborted) return;
     const store = createStore(spec);
     mounting.bind?.(store);
     const mode = followTheme(host, spec.theme, signal);
-    const clean = VIEWS[spec.view](inside, spec, new Source(mounting.transport), store, { mode, status, signal });
+    const clean = view(inside, spec, new Source(mounting.transport), store, { mode, status, signal });
     signal.addEventListener("abort", clean, { once: true });
   } catch (error) {
     render(problemBox(messageOf(error), followTheme(host, "auto", signal).value), inside);
@@ -57,12 +50,12 @@ function insideOf(host: HTMLElement): HTMLElement {
   return inside;
 }
 
-function checkedSpec(value: unknown): Spec {
+function checkedSpec(value: unknown, name: ViewName): Spec {
   const spec = value as Spec;
   if (spec?.version !== VERSION)
     throw new Error(`The page was written for version ${spec?.version} of the view format, this script reads ${VERSION}. Make the view again with one version of attnscope.`);
-  if (!Object.hasOwn(VIEWS, spec.view))
-    throw new Error(`There is no view "${spec.view}"; there are: ${Object.keys(VIEWS).join(", ")}. Update attnscope and make the view again.`);
+  if (spec.view !== name)
+    throw new Error(`This script draws the ${name} view, and the page describes the view "${spec.view}". Make the view again with one version of attnscope.`);
   const usable = spec.streams?.some((stream) => stream.layers.some((layer) => layer.heads.length));
   if (!usable) throw new Error("The view holds no heads. Choose at least one layer and one head.");
   return spec;

@@ -56,7 +56,7 @@ def page_text(trace: Trace, spec: Spec) -> str:
 
 def fragment_text(trace: Trace, spec: Spec) -> str:
     """The view as an element and its scripts, for the output of a notebook cell."""
-    return "".join(_parts(trace, spec, bundle(), page=False))
+    return "".join(_parts(trace, spec, bundle(spec["view"]), page=False))
 
 
 def save_page(trace: Trace, spec: Spec, path: Path) -> Path:
@@ -106,7 +106,7 @@ def _warn_of_size(size: int, path: Path) -> None:
 
 def write_page(out: TextIO, trace: Trace, spec: Spec) -> None:
     """Write a whole page."""
-    script = bundle()
+    script = bundle(spec["view"])
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = (

@@ -104,7 +104,7 @@ class Widget(anywidget.AnyWidget):
         """A widget of this trace; `View.widget()` makes it."""
         self._trace = trace
         state = {name: value for name, value in spec["state"].items() if name in STATE}
-        super().__init__(_spec=dict(spec), _esm=bundle(), **state)
+        super().__init__(_spec=dict(spec), _esm=bundle(spec["view"]), **state)
         self.on_msg(self._serve)
 
     def _serve(self, _widget: Any, message: Any, _buffers: Any) -> None:

@@ -1,0 +1,4 @@
+import { start } from "../main";
+import { headView } from "../views/head";
+
+export default start("head", headView);

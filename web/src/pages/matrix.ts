@@ -1,0 +1,4 @@
+import { start } from "../main";
+import { matrixView } from "../views/matrix";
+
+export default start("matrix", matrixView);
