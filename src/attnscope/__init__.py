@@ -26,11 +26,13 @@ if TYPE_CHECKING:
         CaptureError,
         FrontEndError,
         InputError,
+        LoadError,
         MissingDependencyError,
         SaveError,
     )
     from attnscope.measures.compare import Comparison, compare
     from attnscope.provenance import Certificate, Provenance
+    from attnscope.store import load
     from attnscope.stream import Stream
     from attnscope.tokens import Segment, Tokens
     from attnscope.trace import Trace
@@ -47,6 +49,7 @@ _HOMES = {
     "compare": "measures.compare",
     "Comparison": "measures.compare",
     "install_as_bertviz": "bertviz.install",
+    "load": "store",
     "Trace": "trace",
     "Stream": "stream",
     "Provenance": "provenance",
@@ -59,6 +62,7 @@ _HOMES = {
     "CaptureError": "errors",
     "FrontEndError": "errors",
     "InputError": "errors",
+    "LoadError": "errors",
     "MissingDependencyError": "errors",
     "SaveError": "errors",
 }
@@ -71,6 +75,7 @@ __all__ = [
     "Comparison",
     "FrontEndError",
     "InputError",
+    "LoadError",
     "MissingDependencyError",
     "Provenance",
     "SaveError",
@@ -85,6 +90,7 @@ __all__ = [
     "from_attention",
     "generate",
     "install_as_bertviz",
+    "load",
     "patch",
 ]
 

@@ -34,3 +34,7 @@ class AttnscopeWarning(UserWarning):
 
 class SaveError(AttnscopeError, OSError):
     """A file could not be written; what was there before is still there."""
+
+
+class LoadError(AttnscopeError, OSError):
+    """A file could not be read as a trace: it is not there, damaged, foreign or too new."""

@@ -13,23 +13,25 @@ What was computed is kept for as long as its layer lives, and written by `trace.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float
+from tqdm.auto import tqdm
 
-from attnscope.scores import QKLayer
+from attnscope.pooling import Canvas, Cells, Pixels, stripes
+from attnscope.scores import Layer, QKLayer
 
 BLOCK = 32
 MOST_BLOCKS = 1024
-STRIPE = 2**20
-"""Scores computed at a time: 4 MB."""
+
+LONG_INPUT = 1024
+AFFORDABLE = 8e9
+"""Scores that take about half a minute on one core (64 numbers a key)."""
 
 RowSums = Float[np.ndarray, "query"]
-Cells = Float[np.ndarray, "query key"]
-Pixels = Float[np.ndarray, "row column"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,23 @@ class Known:
     overviews: dict[int, Overview] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is known about a layer, as a file keeps it.
+
+    Attributes:
+        layer: the layer.
+        sums: [head, query] row sums, NaN where not computed.
+        places: places of the heads that have an overview.
+        overviews: theirs.
+    """
+
+    layer: QKLayer
+    sums: Float[np.ndarray, "head query"]
+    places: tuple[int, ...]
+    overviews: tuple[Overview, ...]
+
+
 _KNOWN: WeakKeyDictionary[QKLayer, Known] = WeakKeyDictionary()
 _LOCK = threading.Lock()
 
@@ -71,6 +90,22 @@ def known_of(layer: QKLayer) -> Known:
         if layer not in _KNOWN:
             _KNOWN[layer] = Known(np.full(layer.shape[:2], np.nan, np.float32))
         return _KNOWN[layer]
+
+
+def seen_of(layer: QKLayer) -> Seen | None:
+    """What is known about a layer, for a file; None where nothing is."""
+    known = known_of(layer)
+    if np.isnan(known.sums).all():
+        return None
+    return Seen(layer, known.sums, tuple(known.overviews), tuple(known.overviews.values()))
+
+
+def remember(seen: Seen) -> None:
+    """Know again what a file says of a layer."""
+    whole = len(seen.places) == seen.layer.shape[0]
+    sums = seen.sums if whole else seen.sums.copy()
+    with _LOCK:
+        _KNOWN[seen.layer] = Known(sums, dict(zip(seen.places, seen.overviews, strict=True)))
 
 
 def block_of(layer: QKLayer) -> int:
@@ -90,6 +125,26 @@ def overview(layer: QKLayer, place: int) -> Overview:
         known.sums[place] = sums
         known.overviews[place] = Overview(block, mean.astype(np.float16), most.astype(np.float16))
     return known.overviews[place]
+
+
+def overviews_of(layers: Sequence[Layer], wanted: bool | None = None) -> None:
+    """Compute the overviews of all heads, where that is worth it.
+
+    Args:
+        layers: those of a trace; layers that hold weights have no overview.
+        wanted: None for inputs from 1,024 tokens, if it takes no longer than about half a minute;
+            True for all; False for none.
+    """
+    found = [layer for layer in layers if isinstance(layer, QKLayer)]
+    if wanted is None:
+        found = [layer for layer in found if max(layer.shape[1:]) >= LONG_INPUT]
+        cells = sum(np.prod(layer.shape, dtype=float) / (1 + layer.causal) for layer in found)
+        found = found if cells <= AFFORDABLE else []
+    todo = [
+        (layer, place) for layer in found if wanted is not False for place in range(layer.shape[0])
+    ]
+    for layer, place in tqdm(todo, "overviews", disable=len(todo) < 2, leave=False, delay=2):
+        overview(layer, place)
 
 
 def computed(layer: QKLayer, place: int, block: int) -> tuple[RowSums, Pixels, Pixels]:
@@ -141,73 +196,3 @@ def _normalise(layer: QKLayer, scores: Cells) -> tuple[RowSums, Cells]:
     weights *= np.exp(top - sums, where=~hidden, out=np.zeros_like(top))[:, None]
     scores -= sums[:, None]
     return sums, weights
-
-
-def stripes(queries: range, n_key: int, step: int) -> Iterator[slice]:
-    """Queries a bit at a time, so that their scores fit a cache: whole steps, or parts of one."""
-    rows = max(1, STRIPE // max(1, n_key))
-    steps = max(step, rows // step * step)
-    for start in range(queries.start, queries.stop, steps):
-        stop = min(start + steps, queries.stop)
-        for part in range(start, stop, rows):
-            yield slice(part, min(part + rows, stop))
-
-
-class Canvas:
-    """Which pixels the cells of a query range × key range fall on, and pooling into them."""
-
-    def __init__(self, queries: range, keys: range, steps: tuple[int, int]) -> None:
-        """Pixels of `steps` queries × keys, from the first of these positions on."""
-        self.queries, self.keys, self.steps = queries, keys, steps
-
-    def sizes(self) -> Pixels:
-        """How many cells each pixel has: fewer in the last row and column."""
-        rows, columns = (
-            lengths(len(side), step)
-            for side, step in zip((self.queries, self.keys), self.steps, strict=True)
-        )
-        sizes: Pixels = rows[:, None] * columns
-        return sizes
-
-    def blank(self, by: np.ufunc) -> Pixels:
-        """Pixels to pool into."""
-        return np.full_like(self.sizes(), NEUTRAL[by])
-
-    def covering(self, reach: slice) -> slice:
-        """The keys here that are in reach, and those before them that share a pixel."""
-        start, stop = max(reach.start, self.keys.start), min(reach.stop, self.keys.stop)
-        start -= (start - self.keys.start) % self.steps[1]
-        return slice(start, max(start, stop))
-
-    def pool(self, by: np.ufunc, pixels: Pixels, cells: Cells, queries: slice, keys: slice) -> None:
-        """Add cells to the pixels (or keep the largest); their keys start at a pixel's first."""
-        if not cells.size:
-            return
-        row = (queries.start - self.queries.start) // self.steps[0]
-        column = (keys.start - self.keys.start) // self.steps[1]
-        found = pooled(cells, self.steps, by)
-        here = np.s_[row : row + found.shape[0], column : column + found.shape[1]]
-        by(pixels[here], found, out=pixels[here])
-
-
-NEUTRAL: dict[np.ufunc, float] = {np.add: 0.0, np.maximum: -np.inf, np.minimum: np.inf}
-
-
-def pooled(cells: Cells, steps: tuple[int, int], by: np.ufunc) -> Pixels:
-    """Neighbouring cells reduced to one; pixels over the edge are filled up with nothing."""
-    over = [-n % step for n, step in zip(cells.shape, steps, strict=True)]
-    if any(over):
-        cells = np.pad(cells, [(0, more) for more in over], constant_values=NEUTRAL[by])
-    down, across = steps
-    if down > 1:
-        cells = by.reduce(cells.reshape(-1, down, cells.shape[1]), axis=1)
-    while across % 2 == 0:  # NumPy reduces a short last axis ten times as slowly
-        cells, across = by(cells[:, ::2], cells[:, 1::2]), across // 2
-    if across > 1:
-        cells = by.reduce(cells.reshape(len(cells), -1, across), axis=2)
-    return cells
-
-
-def lengths(n: int, step: int) -> Float[np.ndarray, "pixel"]:
-    """How many of n tokens each pixel has: all the same, the last one maybe fewer."""
-    return np.minimum(step, n - np.arange(0, n, step)).astype(np.float32)

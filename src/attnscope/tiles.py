@@ -18,19 +18,8 @@ from jaxtyping import Float
 
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
-from attnscope.overview import (
-    STRIPE,
-    Canvas,
-    Overview,
-    Pixels,
-    block_of,
-    known_of,
-    overview,
-    pooled,
-    row_sums,
-    stripes,
-    weights_of,
-)
+from attnscope.overview import Overview, block_of, known_of, overview, row_sums, weights_of
+from attnscope.pooling import STRIPE, Canvas, Pixels, pooled, stripes
 from attnscope.scores import ALL, Layer, QKLayer, ScoreSpec
 
 Over = Literal["mean", "max"]

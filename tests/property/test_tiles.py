@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnscope import overview as overviews
+from attnscope import pooling
 from attnscope.overview import computed, overview, row_sums
 from attnscope.scores import Layer, QKLayer, ScoreSpec, WeightsLayer
 from attnscope.tiles import tile
@@ -21,7 +21,7 @@ sizes = st.integers(1, 90)
 @pytest.fixture(autouse=True)
 def _small_stripes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stripes of a few rows, so that small inputs have several, and parts of one block."""
-    monkeypatch.setattr(overviews, "STRIPE", 700)
+    monkeypatch.setattr(pooling, "STRIPE", 700)
 
 
 def made(seed: int, n_query: int, n_key: int, chosen: set[str]) -> QKLayer:

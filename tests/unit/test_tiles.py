@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from attnscope import overview as overviews
+from attnscope import pooling
 from attnscope.errors import InputError
-from attnscope.overview import block_of, known_of, overview, stripes
+from attnscope.overview import block_of, known_of, overview
+from attnscope.pooling import stripes
 from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.tiles import tile
 
@@ -109,7 +111,7 @@ def test_stripes_cover_the_queries_in_order(n: int, n_key: int, step: int) -> No
     assert [i for part in made for i in range(part.start, part.stop)] == list(range(2, n))
     whole = [part.stop - part.start for part in made]
     assert all(rows % step == 0 for rows in whole[:-1]) or max(whole) * n_key <= max(
-        overviews.STRIPE, n_key
+        pooling.STRIPE, n_key
     )
 
 

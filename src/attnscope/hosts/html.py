@@ -15,16 +15,15 @@ import hashlib
 import html
 import io
 import json
-import os
-import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from attnscope._files import replacing
 from attnscope.assets import bundle
-from attnscope.errors import AttnscopeWarning, InputError, SaveError
+from attnscope.errors import AttnscopeWarning, InputError
 from attnscope.trace import Trace
 from attnscope.wire.answer import Reply, answers, is_early, size_estimate
 from attnscope.wire.spec import Request, Spec, key_of
@@ -61,36 +60,15 @@ def fragment_text(trace: Trace, spec: Spec) -> str:
 
 def save_page(trace: Trace, spec: Spec, path: Path) -> Path:
     """Write a page beside its place, then move it there: an existing file is kept until then."""
-    temporary = None
-    try:
-        path = path.resolve()
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as out:
-            temporary = Path(out.name)
-            write_page(out.file, trace, spec)  # type: ignore[arg-type]
-        size = temporary.stat().st_size
-        temporary.chmod(mode)
-        temporary.replace(path)
-        temporary = None
-    except (OSError, ValueError) as cause:
-        said = getattr(cause, "strerror", None) or cause
-        raise SaveError(
-            f"cannot write {path}: {said}. Nothing was changed; "
-            "choose a folder that exists and that you may write to."
-        ) from cause
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with replacing(path) as out:
+        text = io.TextIOWrapper(out, encoding="utf-8", newline="\n")
+        write_page(text, trace, spec)
+        text.flush()
+        size = out.tell()
+        text.detach()
+    path = path.resolve()
     _warn_of_size(size, path)
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _warn_of_size(size: int, path: Path) -> None:

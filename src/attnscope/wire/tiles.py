@@ -16,7 +16,8 @@ import operator
 import numpy as np
 
 from attnscope.errors import InputError
-from attnscope.overview import BLOCK, Canvas, Pixels
+from attnscope.overview import BLOCK
+from attnscope.pooling import Canvas, Pixels
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.tiles import Over, tile
