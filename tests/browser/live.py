@@ -56,7 +56,7 @@ def open_live(
 
     def serve(route: Route) -> None:
         if route.request.url.endswith("attnscope.js"):
-            return route.fulfill(body=bundle(), content_type="text/javascript")
+            return route.fulfill(body=bundle(view.spec["view"]), content_type="text/javascript")
         start = json.dumps([view.spec, view.spec["state"]]).replace("<", "\\u003c")
         return route.fulfill(body=PAGE.replace("__START__", start), content_type="text/html")
 
