@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from attnscope.doctor import find_chromium
 
 ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("attnscope", deadline=None)  # no test rests on wall time
+settings.load_profile("attnscope")
 
 
 @pytest.fixture(scope="session")
