@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attnscope.bertviz.install import install_as_bertviz
     from attnscope.capture.forward import capture
     from attnscope.capture.generation import generate
+    from attnscope.capture.importance import importance
     from attnscope.capture.interventions import ablate, patch
     from attnscope.errors import (
         AttnscopeError,
@@ -43,6 +44,7 @@ __version__ = _version("attnscope")
 _HOMES = {
     "ablate": "capture.interventions",
     "patch": "capture.interventions",
+    "importance": "capture.importance",
     "capture": "capture",
     "generate": "capture",
     "from_attention": "arrays",
@@ -89,6 +91,7 @@ __all__ = [
     "compare",
     "from_attention",
     "generate",
+    "importance",
     "install_as_bertviz",
     "load",
     "patch",

@@ -99,14 +99,29 @@ class Scale(Edit):
 class Gate(Edit):
     """Each item's output of each head times a factor of its own: [batch, head] by layer.
 
-    A factor that asks for gradients gives Michel et al.'s head importance (2019).
+    What is taken from the output is replaced by that of another edit: factor 0 is that edit, 1 is
+    the model. A factor that asks for gradients gives Michel et al.'s head importance (2019).
     """
 
     factors: dict[int, Float[torch.Tensor, "batch head"]]
+    instead: Edit = field(default_factory=lambda: Scale(0.0))
 
     def output(self, site: Site, out: Output) -> Output:
-        factors = self.factors[site.layer]
-        return out * factors[:, None, :, None].to(out.dtype)
+        factors = self.factors[site.layer].to(out.device)[:, None, :, None].to(out.dtype)
+        if isinstance(self.instead, Scale) and not self.instead.factor:
+            return out * factors
+        return out * factors + self.instead.output(site, out) * (1 - factors)
+
+
+@dataclass(eq=False)
+class Survey(Edit):
+    """Changes nothing and notes how many heads each layer has."""
+
+    heads: dict[int, int] = field(default_factory=dict)
+
+    def output(self, site: Site, out: Output) -> Output:
+        self.heads[site.layer] = site.n_heads
+        return out
 
 
 @dataclass(frozen=True, eq=False)
