@@ -8,6 +8,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-for script, options in (("capture.py", []), ("what_if.py", []), ("pages.py", ["--bertviz"])):
+SCRIPTS: tuple[tuple[str, list[str]], ...] = (
+    ("capture.py", []),
+    ("what_if.py", []),
+    ("measures.py", []),
+    ("pages.py", ["--bertviz"]),
+)
+
+for script, options in SCRIPTS:
     print(f"\n== {script}", flush=True)
     subprocess.run([sys.executable, HERE / script, *options, *sys.argv[1:]], check=True)

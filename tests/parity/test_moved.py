@@ -45,6 +45,21 @@ def test_the_sink_of_minilm_moves_little(cat: attnscope.Trace) -> None:
         assert share == pytest.approx(norm, abs=1e-3)
 
 
+def test_the_table_has_the_sinks_share_of_weight_and_of_norm(cat: attnscope.Trace) -> None:
+    table = cat.heads()
+    for number in range(6):
+        norms = measures.norm_weighted(cat, number)
+        shares = norms / norms.sum(-1, keepdims=True)
+        here = table["layer"] == number
+        np.testing.assert_allclose(
+            table["first_token_norm"][here], shares[:, 1:, 0].mean(-1), atol=1e-5
+        )
+        ends = shares[:, :, 0] + shares[:, :, -1]
+        np.testing.assert_allclose(table["special_norm"][here], ends.mean(-1), atol=1e-5)
+        weight = cat.weights(number)[:, 1:, 0].mean(-1)
+        np.testing.assert_allclose(table["first_token"][here], weight, atol=1e-5)
+
+
 def with_values(name: str, item: int = 0) -> attnscope.Trace:
     return capture(build(name), inputs=FAMILIES[name].inputs(), index=item, values=True)
 

@@ -33,7 +33,9 @@ def slowly(trace: attnscope.Trace, name: str) -> np.ndarray:
         "next_token": lambda q, k: k == q + 1,
         "self": lambda q, k: k == q,
         "first_token": lambda q, k: k == 0 and q > 0,
+        "first_four": lambda _, k: k < 4,
         "special": lambda _, k: text[k] == "[CLS]",
+        "delimiter": lambda _, k: text[k] == "[CLS]" and k > 0,
         "punctuation": lambda _, k: text[k] == ",",
         "duplicate_token": lambda q, k: k < q and text[k] == text[q],
         "induction": lambda q, k: 0 < k <= q and text[k - 1] == text[q],
@@ -58,12 +60,23 @@ def slowly(trace: attnscope.Trace, name: str) -> np.ndarray:
     return out
 
 
-@pytest.mark.parametrize("name", [n for n in measures.MEASURES if n != "entropy_share"])
+OF_WEIGHTS = [name for name in measures.MEASURES if not name.endswith("_norm")]
+
+
+@pytest.mark.parametrize("name", [n for n in OF_WEIGHTS if n != "entropy_share"])
 @given(seed=st.integers(0, 500), n=st.integers(1, 7), causal=st.booleans())
 @settings(max_examples=15, deadline=None)
 def test_measures_are_what_slow_loops_give(name: str, seed: int, n: int, causal: bool) -> None:
     trace = a_trace(seed, n, causal)
     np.testing.assert_allclose(measures.measure(trace, name), slowly(trace, name), atol=1e-5)
+
+
+def test_missing_weights_count_as_none() -> None:
+    weights = np.full((1, 1, 3, 3), 1 / 3, np.float32)
+    weights[0, 0, 1, 2] = np.nan
+    with pytest.warns(attnscope.AttnscopeWarning):
+        trace = attnscope.from_attention(weights)
+    assert measures.measure(trace, "next_token")[0, 0] == pytest.approx((1 / 3 + 0) / 2)
 
 
 def test_entropy_share_knows_how_many_keys_a_row_sees() -> None:
@@ -76,9 +89,9 @@ def test_entropy_share_knows_how_many_keys_a_row_sees() -> None:
 def test_blocks_give_the_same_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = a_trace(n=9)
     whole = trace.heads()
-    monkeypatch.setattr(sys.modules["attnscope.measures.heads"], "BLOCK", 30)
+    monkeypatch.setattr(sys.modules["attnscope.measures.rows"], "BLOCK", 30)
     blocks = trace.heads()
-    for name in measures.MEASURES:
+    for name in OF_WEIGHTS:
         np.testing.assert_allclose(blocks[name], whole[name], atol=1e-6)
 
 
@@ -112,6 +125,7 @@ def cross() -> attnscope.Trace:
 def test_cross_streams_have_the_measures_that_mean_something() -> None:
     assert list(cross().heads().columns) == [
         "layer", "head", "entropy", "entropy_share", "confidence",
+        "first_four", "special", "delimiter", "punctuation",
     ]  # fmt: skip
 
 
@@ -120,6 +134,7 @@ def test_cross_streams_have_the_measures_that_mean_something() -> None:
     [
         (lambda: a_trace().heads(["entopy"]), "no measure 'entopy'; there are entropy, "),
         (lambda: a_trace().heads(["entopy"]), "Did you mean 'entropy'?"),
+        (lambda: a_trace().heads(["special_norm"]), "measures what is moved, which needs values"),
         (lambda: cross().heads(["previous_token"]), "has no meaning for the cross stream"),
         (lambda: measures.rollout(cross()), "rollout needs the same tokens on both sides; cross"),
         (lambda: measures.rollout(a_trace(), head_fusion="sum"), "head_fusion must be one of"),

@@ -185,7 +185,10 @@ def mixed(
     layer: Layer, head_fusion: str = "mean", discard_ratio: float = 0.0
 ) -> Float[np.ndarray, "query key"]:
     """(A + I) / 2 of one layer, heads fused."""
-    fused = FUSIONS[head_fusion](np.nan_to_num(layer.rows()).astype(np.float64), axis=0)
+    weights = layer.rows()
+    fused = FUSIONS[head_fusion](weights, axis=0)
+    if np.isnan(fused).any():
+        fused = FUSIONS[head_fusion](np.nan_to_num(weights), axis=0)
     return with_residual(_without_smallest(fused, discard_ratio))
 
 
@@ -201,6 +204,6 @@ def _without_smallest(weights: np.ndarray, ratio: float) -> np.ndarray:
 
 def with_residual(weights: Float[np.ndarray, "query key"]) -> Float[np.ndarray, "query key"]:
     """Weights and the residual connection, half each where a row sums to 1; rows sum to 1."""
-    mixed = weights + np.eye(len(weights))
+    mixed = weights.astype(np.float64) + np.eye(len(weights))
     mixed /= mixed.sum(-1, keepdims=True)
     return mixed

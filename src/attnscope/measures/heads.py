@@ -1,151 +1,116 @@
 """One number a head: entropy, distance, shares, and the pattern that describes it best.
 
-Every measure is a mean over rows (queries), so that it is computed in blocks and never needs all
-of a long input's weights at once. Rows that cannot have the property (no earlier copy of the token
-for `duplicate_token`, say) are left out, so that a perfect head scores 1.
+Every measure is a mean over rows (queries); see `rows`. Rows that cannot have the property (no
+earlier copy of the token for `duplicate_token`, say) are left out, so that a perfect head scores 1.
 """
 
 from __future__ import annotations
 
-import string
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
-from attnscope._types import Weights
 from attnscope.errors import InputError
 from attnscope.measures.known import known
+from attnscope.measures.rows import Facts, Measure, Rows, RowValues, lengths_of, means
 from attnscope.measures.table import Table
-from attnscope.scores import ALL, Layer
 from attnscope.stream import Stream
-from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-
-BLOCK = 8_000_000
-"""Weights computed at a time."""
 
 PATTERN_FROM = 0.4
 BROAD_FROM = 0.8
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Some rows of one layer, and what is known about them.
-
-    Attributes:
-        weights: [head, query, key].
-        query: positions of these rows.
-        visible: how many keys each row may see.
-        tokens: tokens of the stream, the same on both sides.
-    """
-
-    weights: Weights
-    query: Int[np.ndarray, "query"]
-    visible: Int[np.ndarray, "query"]
-    tokens: Tokens
-
-    @property
-    def key(self) -> Int[np.ndarray, "key"]:
-        """Positions of the keys."""
-        return np.arange(self.weights.shape[2])
-
-
-RowValues = Float[np.ndarray, "head query"]
-
-
 def entropy(rows: Rows) -> RowValues:
     """-Σ w ln w, in nats: 0 for one key, ln(visible keys) for all alike (Clark et al. 2019)."""
-    w = rows.weights
-    logs = np.log(w, where=w > 0, out=np.zeros_like(w))
-    return _each(-(w * logs).sum(-1))
+    return rows.entropy
 
 
 def entropy_share(rows: Rows) -> RowValues:
     """Entropy over its largest possible value, ln(visible keys): 0..1; rows with one key out."""
     most = np.log(np.maximum(rows.visible, 1))
-    share = np.full(rows.weights.shape[:2], np.nan, np.float32)
+    share = np.full(rows.total.shape, np.nan, np.float32)
     np.divide(entropy(rows), most, out=share, where=(most > 0)[None])
     return share
 
 
 def distance(rows: Rows) -> RowValues:
     """Σ w |query - key|, in tokens (Vig & Belinkov 2019)."""
-    return _each((rows.weights * np.abs(rows.query[:, None] - rows.key)).sum(-1))
+    return rows.along(np.abs(rows.query[:, None].astype(np.float32) - rows.key.astype(np.float32)))
 
 
 def confidence(rows: Rows) -> RowValues:
     """The largest weight of a row, 0..1 (Voita et al. 2019)."""
-    return _each(rows.weights.max(-1))
-
-
-def _each(values: Any) -> RowValues:
-    """NumPy's reductions, as the arrays that they are here."""
-    return np.asarray(values)
-
-
-def _share(rows: Rows, wanted: Bool[np.ndarray, "query key"]) -> RowValues:
-    """Weight on the wanted keys; NaN for rows that have none."""
-    share = _each(np.einsum("hqk,qk->hq", rows.weights, wanted.astype(np.float32)))
-    share[:, ~wanted.any(-1)] = np.nan
-    return share
+    largest: RowValues = rows.weights.max(-1)
+    return largest
 
 
 def previous_token(rows: Rows) -> RowValues:
     """Weight on the token before, 0..1."""
-    return _share(rows, rows.key == rows.query[:, None] - 1)
+    return rows.at(-1)
 
 
 def next_token(rows: Rows) -> RowValues:
     """Weight on the token after, 0..1."""
-    return _share(rows, rows.key == rows.query[:, None] + 1)
+    return rows.at(1)
 
 
 def self_token(rows: Rows) -> RowValues:
     """Weight on the token itself, 0..1."""
-    return _share(rows, rows.key == rows.query[:, None])
+    return rows.at(0)
 
 
 def first_token(rows: Rows) -> RowValues:
     """Weight on the first token, 0..1 (an attention sink: Xiao et al. 2023); its own row is out."""
-    return _share(rows, (rows.key == 0) & (rows.query[:, None] > 0))
+    return _without_first_row(rows, rows.weights[:, :, 0])
+
+
+def first_token_norm(rows: Rows) -> RowValues:
+    """Share of what is moved that comes from the first token, 0..1; needs values."""
+    return _without_first_row(rows, rows.moved_on(rows.key == 0))
+
+
+def _without_first_row(rows: Rows, values: RowValues) -> RowValues:
+    kept: RowValues = np.where(rows.query > 0, values, np.float32(np.nan))
+    return kept
+
+
+def first_four(rows: Rows) -> RowValues:
+    """Weight on the first four tokens, 0..1 (StreamingLLM's sinks: Xiao et al. 2023)."""
+    return rows.on(rows.key < 4)
 
 
 def special(rows: Rows) -> RowValues:
     """Weight on special tokens ([CLS], [SEP], ...), 0..1 (Clark et al. 2019)."""
-    return _share(rows, np.broadcast_to(rows.tokens.special, rows.weights.shape[1:]))
+    return rows.on(rows.facts.special)
+
+
+def special_norm(rows: Rows) -> RowValues:
+    """Share of what is moved that comes from special tokens, 0..1; needs values."""
+    return rows.moved_on(rows.facts.special)
+
+
+def delimiter(rows: Rows) -> RowValues:
+    """Weight on special tokens after the first token ([SEP], </s>), 0..1 (Clark et al. 2019)."""
+    return rows.on(rows.facts.delimiter)
 
 
 def punctuation(rows: Rows) -> RowValues:
     """Weight on tokens that are punctuation only, 0..1."""
-    marks = [bool(text) and all(c in string.punctuation for c in text) for text in rows.tokens.text]
-    wanted = np.array(marks) & ~rows.tokens.special
-    return _share(rows, np.broadcast_to(wanted, rows.weights.shape[1:]))
+    return rows.on(rows.facts.punctuation)
 
 
 def duplicate_token(rows: Rows) -> RowValues:
     """Weight on earlier copies of the same token, 0..1 (Wang et al. 2022)."""
-    return _share(rows, _copies(rows))
+    return rows.where(rows.copies)
 
 
 def induction(rows: Rows) -> RowValues:
     """Weight on the tokens that followed earlier copies of this one, 0..1 (Olsson et al. 2022)."""
-    after = np.roll(_copies(rows), 1, axis=1)
-    after[:, 0] = False
-    return _share(rows, after)
+    return rows.where(rows.after_copies)
 
 
-def _copies(rows: Rows) -> Bool[np.ndarray, "query key"]:
-    tokens = rows.tokens
-    names = np.array(tokens.raw) if tokens.ids is None else tokens.ids
-    earlier = rows.key < rows.query[:, None]
-    copies: Bool[np.ndarray, "query key"] = (names[rows.query][:, None] == names) & earlier
-    return copies
-
-
-Measure = Callable[[Rows], RowValues]
 MEASURES: dict[str, Measure] = {
     "entropy": entropy,
     "entropy_share": entropy_share,
@@ -155,14 +120,24 @@ MEASURES: dict[str, Measure] = {
     "next_token": next_token,
     "self": self_token,
     "first_token": first_token,
+    "first_four": first_four,
     "special": special,
+    "delimiter": delimiter,
     "punctuation": punctuation,
     "duplicate_token": duplicate_token,
     "induction": induction,
+    "first_token_norm": first_token_norm,
+    "special_norm": special_norm,
 }
 PATTERNS = ("previous_token", "next_token", "self", "duplicate_token", "induction", "first_token")
-ON_ONE_SIDE = {"entropy", "entropy_share", "confidence"}
+ON_KEYS = {
+    "entropy", "entropy_share", "confidence", "first_four", "special", "delimiter", "punctuation",
+    "special_norm",
+}  # fmt: skip
 """Measures that need no relation between query and key positions: these work on cross streams."""
+
+OF_VALUES = {"first_token_norm", "special_norm"}
+"""Measures of what is moved."""
 
 
 def measure(trace: Trace, name: str, stream: str | None = None) -> Float[np.ndarray, "layer head"]:
@@ -172,10 +147,19 @@ def measure(trace: Trace, name: str, stream: str | None = None) -> Float[np.ndar
         InputError: for an unknown name, or one that has no meaning for this stream.
     """
     table = heads(trace, [name], stream=stream)
-    counts = {len(layer.heads) for layer in trace.stream(stream).layers}
+    return by_layer(trace.stream(stream), table[name])
+
+
+def by_layer(stream: Stream, values: Float[np.ndarray, "row"]) -> Float[np.ndarray, "layer head"]:
+    """One value a head, in order, as [layer, head].
+
+    Raises:
+        InputError: where layers have different numbers of heads.
+    """
+    counts = {len(layer.heads) for layer in stream.layers}
     if len(counts) > 1:
         raise InputError(f"layers have different head counts {sorted(counts)}: use heads(trace).")
-    return table[name].reshape(-1, counts.pop())
+    return values.reshape(-1, counts.pop())
 
 
 def heads(
@@ -192,56 +176,46 @@ def heads(
         Columns `layer`, `head`, the measures (means over rows, NaN where no row has a say), and,
         when all are asked for, `pattern` with its `score`: the pattern with the largest share if
         that is at least 0.4, else `broad` for an entropy share from 0.8, else `mixed`.
+
+    Raises:
+        InputError: for an unknown name, or a measure that has no meaning for this stream.
     """
     found = trace.stream(stream)
-    names = _names(measures, found)
-    values = [_layer_values(found, layer, names) for layer in found.layers]
-    columns: dict[str, np.ndarray] = {
-        "layer": np.repeat(found.numbers, [len(layer.heads) for layer in found.layers]),
-        "head": np.concatenate([layer.heads for layer in found.layers]),
-    }
+    names, facts = _names(measures, found), Facts(found.key)
+    wanted = [MEASURES[name] for name in names]
+    values = [means(layer, facts, wanted) for layer in found.layers]
     stacked = np.concatenate(values, axis=1)
-    columns |= {name: stacked[place] for place, name in enumerate(names)}
+    columns = head_columns(found) | {name: stacked[i] for i, name in enumerate(names)}
     if measures is None and set(PATTERNS) <= set(names):
         columns |= _patterns(columns)
     return Table(columns)
 
 
+def head_columns(stream: Stream) -> dict[str, np.ndarray]:
+    """`layer` and `head` of every head of a stream, in order."""
+    return {
+        "layer": np.repeat(stream.numbers, [len(layer.heads) for layer in stream.layers]),
+        "head": np.concatenate([layer.heads for layer in stream.layers]),
+    }
+
+
 def _names(measures: Sequence[str] | None, stream: Stream) -> list[str]:
-    allowed = set(MEASURES) if stream.query is stream.key else ON_ONE_SIDE
+    allowed = set(MEASURES) if stream.query is stream.key else ON_KEYS
+    lacking = all(lengths_of(layer) is None for layer in stream.layers[:1])
     if measures is None:
-        return [name for name in MEASURES if name in allowed]
+        return [n for n in MEASURES if n in allowed and not (lacking and n in OF_VALUES)]
     for name in measures:
         if known("measure", name, MEASURES) not in allowed:
             raise InputError(
                 f"{name!r} has no meaning for the {stream.name} stream, whose queries and keys are "
-                f"different tokens; there are {', '.join(sorted(ON_ONE_SIDE))}."
+                f"different tokens; there are {', '.join(sorted(ON_KEYS))}."
+            )
+        if lacking and name in OF_VALUES:
+            raise InputError(
+                f"{name!r} measures what is moved, which needs values: "
+                "attnscope.capture(model, tokenizer, text, values=True)."
             )
     return list(measures)
-
-
-def _layer_values(
-    stream: Stream, layer: Layer, names: Sequence[str]
-) -> Float[np.ndarray, "measure head"]:
-    sums = np.zeros((len(names), len(layer.heads)))
-    counts = np.zeros_like(sums)
-    for rows in _blocks(stream, layer):
-        live = rows.weights.sum(-1) > 0
-        for place, name in enumerate(names):
-            values = np.where(live, MEASURES[name](rows), np.nan)
-            sums[place] += np.nansum(values, axis=-1, dtype=np.float64)
-            counts[place] += np.isfinite(values).sum(-1)
-    with np.errstate(invalid="ignore"):
-        return sums / counts
-
-
-def _blocks(stream: Stream, layer: Layer) -> Iterator[Rows]:
-    n_heads, n_query, n_key = layer.shape
-    step = max(1, BLOCK // max(1, n_heads * n_key))
-    for start in range(0, n_query, step):
-        query = np.arange(start, min(start + step, n_query))
-        weights = np.nan_to_num(layer.rows(ALL, slice(start, start + step)))
-        yield Rows(weights, query, layer.visible_keys(query), stream.key)
 
 
 def _patterns(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
