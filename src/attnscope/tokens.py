@@ -164,6 +164,20 @@ def _segment(given: Any) -> Segment:
         ) from None
 
 
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names that can be told apart, also where case is not minded: user, user (2)."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for given in names:
+        number, name = 1, given
+        while name.lower() in taken:
+            number += 1
+            name = f"{given} ({number})"
+        taken.add(name.lower())
+        found.append(name)
+    return found
+
+
 def _letters(number: int) -> str:
     """A to Z, then AA, AB, ..."""
     before = _letters(number // 26 - 1) if number >= 26 else ""

@@ -198,6 +198,15 @@ class Trace:
 
         return pairs(self, k, **where)
 
+    def segments(self, **where: Any) -> Table:
+        """The share of each row's weight that each segment of the keys gets: `measures.shares`.
+
+        Of a generation, the rows are those that made the generated tokens.
+        """
+        from attnscope.measures import shares
+
+        return shares(self, **where)
+
     def head_view(
         self,
         layer: int | None = None,

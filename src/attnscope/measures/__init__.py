@@ -7,6 +7,7 @@ compare what changed between two traces (`attnscope.compare`), with `align` and 
 moved   what weights move: norm-weighted attention, contributions, ALTI
 gradients  weights times their gradients: gradient × attention, relevancy
 zeroing what a layer loses without a token's value
+shares  how the weight of a row is shared out over segments, of generated tokens above all
 table   the small labelled table that they return
 
 quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
@@ -18,6 +19,7 @@ from attnscope.measures.heads import MEASURES, heads, measure
 from attnscope.measures.moved import alti, contributions, norm_together, norm_weighted
 from attnscope.measures.pairs import pairs, top
 from attnscope.measures.quantities import QUANTITIES, Quantity, quantities_of, quantity
+from attnscope.measures.shares import shares
 from attnscope.measures.table import Table
 from attnscope.measures.zeroing import value_zeroing
 
@@ -39,6 +41,7 @@ __all__ = [
     "quantity",
     "relevancy",
     "rollout",
+    "shares",
     "top",
     "value_zeroing",
 ]

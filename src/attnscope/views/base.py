@@ -6,13 +6,13 @@ here, once, with the names that the user sees; the page may trust what it gets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
 from attnscope.stream import Stream
-from attnscope.tokens import Segment, Tokens
+from attnscope.tokens import Tokens, distinct
 from attnscope.trace import Trace
 from attnscope.wire.spec import (
     VERSION,
@@ -132,21 +132,11 @@ def side_spec(tokens: Tokens) -> SideSpec:
         "words": list(tokens.words),
         "segments": [
             {"name": name, "start": s.start, "stop": s.stop}
-            for name, s in _distinct_names(tokens.segments)
+            for name, s in zip(
+                distinct([s.name for s in tokens.segments]), tokens.segments, strict=True
+            )
         ],
     }
-
-
-def _distinct_names(segments: Iterable[Segment]) -> Iterator[tuple[str, Segment]]:
-    """Segments with names that can be told apart, also where case is not minded: user, user (2)."""
-    taken: set[str] = set()
-    for segment in segments:
-        number, name = 1, segment.name
-        while name.lower() in taken:
-            number += 1
-            name = f"{segment.name} ({number})"
-        taken.add(name.lower())
-        yield name, segment
 
 
 def stream_spec(
