@@ -11,6 +11,7 @@ import torch
 from attnscope import AttnscopeWarning, InputError
 from attnscope.bertviz import head_view, model_view
 from tests.compat.given import layers, softmaxed
+from tests.generating import build_writer, prompt
 from tests.models import build
 
 PROMPT = torch.tensor([[5, 9, 11, 7]])
@@ -20,12 +21,9 @@ def generated(name: str, **options: Any) -> Any:
     return build(name, "eager").generate(
         PROMPT,
         attention_mask=torch.ones_like(PROMPT),
-        max_new_tokens=3,
-        min_new_tokens=3,
-        do_sample=False,
         output_attentions=True,
         return_dict_in_generate=True,
-        **options,
+        **{"max_new_tokens": 3, "min_new_tokens": 3, "do_sample": False, **options},
     )
 
 
@@ -82,3 +80,68 @@ def test_steps_that_do_not_fit_together_are_an_error():
         head_view([first, tuple(layers(2, heads=4, query=1, key=5))], list("abcde"))
     hybrid = [(None, first[1]), (None, torch.from_numpy(softmaxed(1, 3, 1, 5)))]
     assert head_view(hybrid, list("abcde"), html_action="return").data
+
+
+def whole(name: str, sequence: torch.Tensor) -> Any:
+    """One pass over a finished text."""
+    inputs = {"input_ids": sequence[None]}
+    if name == "marian":
+        inputs = {"input_ids": PROMPT, "decoder_input_ids": sequence[None]}
+    with torch.no_grad():
+        return build(name, "eager")(**inputs, output_attentions=True)
+
+
+@pytest.mark.parametrize("way", [{"num_beams": 3}, {"do_sample": True}], ids=["beams", "samples"])
+@pytest.mark.parametrize("index", [0, 2])
+def test_the_sequence_asked_for_is_followed_through_the_beams(way, index, shown):
+    torch.manual_seed(0)
+    output = generated("gpt2", **{"num_return_sequences": 3, **way})
+    sequence = output.sequences[index]
+    names = [f"t{token}" for token in sequence.tolist()]
+    with pytest.warns(AttnscopeWarning, match="was generated and not read"):
+        head_view(output, names, index=index)
+    for number, layer in enumerate(whole("gpt2", sequence[:-1]).attentions):
+        np.testing.assert_allclose(shown[0].trace.weights(number), layer[0], atol=1e-6)
+
+
+def test_the_three_stacks_of_a_beam(shown):
+    output = generated("marian", num_beams=3, num_return_sequences=2)
+    written = [f"t{token}" for token in output.sequences[1].tolist()]
+    with pytest.warns(AttnscopeWarning, match="was generated and not read"):
+        head_view(output, encoder_tokens=list("abcd"), decoder_tokens=written, index=1)
+    expected = whole("marian", output.sequences[1, :-1])
+    for name in ("encoder", "decoder", "cross"):
+        for number, layer in enumerate(expected[f"{name}_attentions"]):
+            ours = shown[0].trace.weights(number, stream=name)
+            np.testing.assert_allclose(ours, layer[0], atol=1e-6)
+
+
+def test_a_beam_that_changed_its_place_and_one_that_ended_early(shown):
+    model, inputs = build_writer("llama", "eager"), prompt()
+    options = {"num_beams": 4, "num_return_sequences": 4, "eos_token_id": 30, "max_new_tokens": 9}
+    output = model.generate(
+        **inputs, **options, output_attentions=True, return_dict_in_generate=True
+    )
+    lengths = (output.beam_indices >= 0).sum(1).tolist()
+    assert any(len({*row.tolist()} - {-1}) > 1 for row in output.beam_indices)
+    assert len(set(lengths)) > 1
+    for index, length in enumerate(lengths):
+        names = [f"t{token}" for token in output.sequences[index].tolist()]
+        with pytest.warns(AttnscopeWarning, match="was generated and not read"):
+            head_view(output, names, index=index)
+        sequence = output.sequences[index : index + 1, : 7 + length - 1]
+        with torch.no_grad():
+            expected = model(sequence, output_attentions=True).attentions
+        n_read = sequence.shape[1]
+        for number, layer in enumerate(expected):
+            ours = shown[-1].trace.weights(number)
+            np.testing.assert_allclose(ours[:, :n_read, :n_read], layer[0], atol=1e-6)
+            assert not ours[:, n_read:].any()
+
+
+def test_beams_without_the_whole_output_are_warned_of(shown):
+    output = generated("gpt2", num_beams=3)
+    names = [f"t{token}" for token in output.sequences[0].tolist()][:-1]
+    with pytest.warns(AttnscopeWarning, match="hold 3 sequences. If these are beams") as told:
+        model_view(output.attentions, names, index=0)
+    assert told[0].filename == __file__

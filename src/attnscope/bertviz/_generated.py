@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from attnscope.arrays import _to_numpy
-from attnscope.errors import InputError
+from attnscope.errors import AttnscopeWarning, InputError
+
+STEPPED = ("attentions", "decoder_attentions", "cross_attentions")
+"""Fields of what `generate()` returns that have an entry a step."""
 
 
 def is_generated(given: Any) -> bool:
@@ -18,6 +22,64 @@ def is_generated(given: Any) -> bool:
         return False
     first = next((layer for layer in given[0] if layer is not None), None)
     return len(getattr(first, "shape", ())) == 4
+
+
+def of_sequences(output: Any) -> Any:
+    """What `generate()` returned, with one batch item for each sequence in it.
+
+    Of beam search every step holds all beams, which change places: taken are the rows of the beams
+    that made the sequence (`beam_indices`; 0 after its end). An encoder has one item a prompt.
+    Anything else is given back as it is.
+    """
+    sequences, beams = _of(output, "sequences"), _of(output, "beam_indices")
+    if sequences is None or not hasattr(sequences, "shape"):
+        return output
+    fields = {name: _of(output, name) for name in (*STEPPED, "encoder_attentions")}
+    if beams is not None:
+        chosen = _to_numpy("beam_indices", beams)
+        for name in STEPPED:
+            if fields[name]:
+                fields[name] = _followed(name, fields[name], chosen)
+    if fields["encoder_attentions"]:
+        fields["encoder_attentions"] = [
+            _repeated(layer, len(sequences)) for layer in fields["encoder_attentions"]
+        ]
+    return {name: field for name, field in fields.items() if field is not None}
+
+
+def _of(output: Any, name: str) -> Any:
+    return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+
+
+def _followed(name: str, steps: Sequence[Any], beams: np.ndarray) -> list[list[Any]]:
+    """The rows [sequence, head, query, key] of each step and layer that made a sequence's token."""
+    found = []
+    for step, rows in zip(steps, beams.astype(np.int64).T, strict=False):
+        ended = (rows < 0)[:, None, None, None]
+        arrays = [None if layer is None else _to_numpy(name, layer) for layer in step]
+        found.append([a if a is None else np.where(ended, 0, a[rows]) for a in arrays])
+    return found
+
+
+def _repeated(layer: Any, n: int) -> Any:
+    """An encoder's layer, each prompt as often as sequences were made of it."""
+    array = None if layer is None else _to_numpy("encoder", layer)
+    return array if array is None else np.repeat(array, n // len(array), axis=0)
+
+
+def warn_of_beams(given: Any) -> None:
+    """Steps alone do not say which beam was returned: the whole output does."""
+    if not is_generated(given):
+        return
+    n = len(next(layer for layer in given[0] if layer is not None))
+    if n > 1:
+        warnings.warn(
+            f"the steps of generate() hold {n} sequences. If these are beams, they change places "
+            "from step to step: pass generate()'s whole output instead of its attentions, "
+            "head_view(output, tokens, index=0), and the beam that was returned is followed.",
+            AttnscopeWarning,
+            stacklevel=4,
+        )
 
 
 def stitched(name: str, steps: Sequence[Any]) -> list[Float[np.ndarray, "b h q k"] | None]:

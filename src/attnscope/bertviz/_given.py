@@ -16,7 +16,7 @@ import numpy as np
 from attnscope._display import visible
 from attnscope._numbers import index_of
 from attnscope.arrays import from_attention
-from attnscope.bertviz._generated import is_generated, stitched
+from attnscope.bertviz._generated import is_generated, of_sequences, stitched, warn_of_beams
 from attnscope.errors import AttnscopeWarning, InputError
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
@@ -61,6 +61,7 @@ def given_trace(
     Raises:
         InputError: when the arguments do not fit together.
     """
+    attention, given = of_sequences(attention), attention
     stacks = {"encoder": encoder_attention, "decoder": decoder_attention, "cross": cross_attention}
     stacks = {name: _field(given, FIELDS[name]) for name, given in stacks.items()}
     names = {"encoder": encoder_tokens, "decoder": decoder_tokens}
@@ -70,6 +71,8 @@ def given_trace(
         _check_one_stack(tokens, [*stacks.values(), *names.values()])
         stacks, names = {"self": _field(attention, "attentions")}, {"self": tokens}
     _check_stacks(stacks, names)
+    if attention is given:
+        warn_of_beams(stacks.get("self", stacks.get("decoder")))
     sides = {side: _tokens(side, given, prettify_tokens) for side, given in names.items()}
     fitted = {}
     for name, given in stacks.items():
