@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnscope.arrays import from_attention
     from attnscope.bertviz.install import install_as_bertviz
+    from attnscope.capture.attribution import logit_attribution
     from attnscope.capture.forward import capture
     from attnscope.capture.generation import generate
     from attnscope.capture.importance import importance
@@ -45,6 +46,7 @@ _HOMES = {
     "ablate": "capture.interventions",
     "patch": "capture.interventions",
     "importance": "capture.importance",
+    "logit_attribution": "capture.attribution",
     "capture": "capture",
     "generate": "capture",
     "from_attention": "arrays",
@@ -94,6 +96,7 @@ __all__ = [
     "importance",
     "install_as_bertviz",
     "load",
+    "logit_attribution",
     "patch",
 ]
 

@@ -92,7 +92,11 @@ def objective(output: Any, wanted: Any, prepared: Prepared, tokenizer: Any) -> t
     row = row if row.ndim == 1 else row[_last(prepared, len(row))]
     if wanted is True:
         return row.max()
-    number = _token(wanted, tokenizer) if isinstance(wanted, str) else index_of("gradient", wanted)
+    number = (
+        token_of("gradient", wanted, tokenizer)
+        if isinstance(wanted, str)
+        else index_of("gradient", wanted)
+    )
     if not 0 <= number < len(row):
         raise InputError(f"gradient={number} is no logit: they go from 0 to {len(row) - 1}.")
     return row[number]
@@ -111,14 +115,19 @@ def _last(prepared: Prepared, length: int) -> int:
     return int(np.flatnonzero(side.queries.kept_of(length))[-1])
 
 
-def _token(text: str, tokenizer: Any) -> int:
+def token_of(what: str, text: str, tokenizer: Any) -> int:
+    """The number of the one token that a text is.
+
+    Raises:
+        InputError: where there is no tokenizer, or the text is no token or several.
+    """
     if tokenizer is None:
-        raise InputError(f"gradient={text!r} needs the tokenizer: pass it, or the token's number.")
+        raise InputError(f"{what}={text!r} needs the tokenizer: pass it, or the token's number.")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     if len(ids) != 1:
         pieces = tokenizer.convert_ids_to_tokens(ids)
         raise InputError(
-            f"gradient={text!r} is {len(ids)} tokens {pieces}, expected one: pass one of them, or "
+            f"{what}={text!r} is {len(ids)} tokens {pieces}, expected one: pass one of them, or "
             "its number. (Some tokenizers need the space in front: ' cat'.)"
         )
     return int(ids[0])
