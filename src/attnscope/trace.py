@@ -337,6 +337,7 @@ class Trace:
         layer: int | None = None,
         head: int | str | None = None,
         *,
+        quantity: str = "weight",
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
         stream: str | None = None,
@@ -348,20 +349,51 @@ class Trace:
         Args:
             layer: the layer shown first (None: the first).
             head: the head shown first (None: the first), or `mean` or `max` over the layer's heads.
+            quantity: what is shown of each pair: `weight`, `score`, `norm`, `rollout`, ... (see
+                `measures.QUANTITIES`). A notebook can switch to any other that this trace has; a
+                saved page has weight, score and this one.
             layers: the layers to choose from (None: all).
             heads: the heads to choose from (None: all).
             stream: the stream shown first (None: the first).
-            color: how weights become colours: `root` (faint weights stay visible), `linear`, `log`.
+            color: how numbers become colours: `root` (faint weights stay visible), `linear`, `log`.
             theme: `light`, `dark`, or `auto` to follow the page.
 
         Raises:
-            InputError: for a layer, head or stream that is not there, or an unknown option.
+            InputError: for a layer, head or stream that is not there, a quantity that it does not
+                have, or an unknown option.
         """
         from attnscope.view import View
         from attnscope.views.matrix import matrix_view
 
         options: Any = {"layers": layers, "heads": heads, "stream": stream, "color": color}
-        return View(self, matrix_view(self, layer, head, theme=theme, **options))
+        return View(self, matrix_view(self, layer, head, quantity=quantity, theme=theme, **options))
+
+    def heads_view(
+        self,
+        measure: str | None = None,
+        *,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        stream: str | None = None,
+        theme: Theme = "auto",
+    ) -> View:
+        """Layer × head map of any measure, and a list of heads to sort; a click opens a head.
+
+        Args:
+            measure: the measure shown first (None: entropy), see `Trace.heads`.
+            layers: the layers shown, as rows in this order (None: all).
+            heads: the heads shown, as columns (None: all).
+            stream: the stream shown first (None: the first).
+            theme: `light`, `dark`, or `auto` to follow the page.
+
+        Raises:
+            InputError: for a measure that there is not, or that has no meaning for this stream.
+        """
+        from attnscope.view import View
+        from attnscope.views.heads import heads_view
+
+        options: Any = {"layers": layers, "heads": heads, "stream": stream}
+        return View(self, heads_view(self, measure, theme=theme, **options))
 
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"

@@ -434,3 +434,45 @@ def test_a_tile_that_fails_becomes_a_text(page):
     view.get_by_role("combobox", name="Layer").select_option("0")
     settle(view)
     expect(view.get_by_role("alert")).to_have_count(0)
+
+
+def test_scores_have_signs_and_their_own_colours(show):
+    trace = vectors_trace(8)
+    view = show(trace, quantity="score")
+    scores = trace.streams["self"].layers[0].scores([0])[0]
+    low, high = (np.unravel_index(at, scores.shape) for at in (scores.argmin(), scores.argmax()))
+    for cell in (low, high):
+        point(view, *map(float, cell))
+        shown = value(view)
+        assert shown.startswith("−") == (scores[cell] < 0)
+        assert float(shown.replace("−", "-")) == pytest.approx(scores[cell], abs=6e-4)
+    (red, _, blue), (red_high, _, blue_high) = (
+        color(view, *map(int, low)),
+        color(view, *map(int, high)),
+    )
+    assert red > blue
+    assert blue_high > red_high
+    view.get_by_role("combobox", name="What is shown").select_option("weight")
+    settle(view)
+    point(view, 2, 3)
+    assert is_true(value(view), trace.weights(0, 0)[2, 3])
+
+
+def test_a_quantity_of_the_layer_needs_no_head(show):
+    trace = vectors_trace(8)
+    view = show(trace, layer=1, quantity="rollout")
+    expect(view.get_by_role("combobox", name="Head")).to_have_count(0)
+    point(view, 5, 2)
+    expected = attnscope.measures.rollout(trace)[5, 2]
+    assert float(value(view)) == pytest.approx(expected, rel=0.01)
+    assert "rollout" in view.get_by_role("tooltip").inner_text()
+
+
+def test_a_saved_page_offers_what_it_carries_and_a_live_one_all(page, open_view):
+    trace = vectors_trace(6)
+    options = "select[name=quantity] option"
+    read = "all => all.map(o => o.value)"
+    saved = open_view(page, trace.matrix_view(quantity="rollout").html())
+    assert saved.locator(options).evaluate_all(read) == ["weight", "score", "rollout"]
+    live = open_live(page, trace.matrix_view())
+    assert live.locator(options).evaluate_all(read) == attnscope.measures.quantities_of(trace)

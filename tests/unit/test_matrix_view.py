@@ -211,3 +211,44 @@ def test_the_widget_shares_window_and_cursor() -> None:
     ):
         with pytest.raises(InputError, match="window must be None or"):
             widget.window = wrong
+
+
+def test_other_quantities_are_offered_and_one_is_carried() -> None:
+    trace = trace_of(layer_of(9, causal=True))
+    spec = trace.matrix_view(quantity="rollout").spec
+    offered = {one["name"]: one for one in spec["streams"][0]["quantities"]}
+    assert {"weight", "score", "rollout"} <= set(offered)
+    assert [name for name, one in offered.items() if one["carried"]] == ["rollout"]
+    assert offered["score"]["signed"]
+    assert not offered["rollout"]["signed"]
+    kinds = [request["kind"] for request in requests_of(spec)]
+    assert kinds == ["quantity", "vectors"]
+    reply = answer(trace, spec, requests_of(spec)[0])
+    cells = arrays_of(reply)["value"][0]
+    expected = attnscope.measures.rollout(trace)
+    np.testing.assert_allclose(np.tril(cells), np.tril(expected), rtol=1e-3, atol=1e-6)
+    assert np.isneginf(cells[0, 1:]).all()
+
+
+@pytest.mark.parametrize("head", [{"head": 2}, {"over": "mean"}])
+def test_a_tile_of_a_layers_own_quantity_needs_no_head(head: dict) -> None:
+    trace = trace_of(layer_of(9))
+    got = tile(trace, **head, quantity="rollout", query=[0, 9], key=[0, 9])["value"]
+    np.testing.assert_allclose(got, attnscope.measures.rollout(trace), rtol=1e-4)
+
+
+def test_a_tile_of_scores_has_signs_and_hides_what_the_mask_hides() -> None:
+    layer = layer_of(9, causal=True)
+    got = tile(trace_of(layer), head=1, quantity="score", query=[0, 9], key=[0, 9])["value"]
+    np.testing.assert_allclose(got, layer.scores([1])[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_quantity_that_there_is_not_is_named() -> None:
+    trace = trace_of(layer_of(9))
+    with pytest.raises(InputError, match=r"no quantity 'rolout'.*Did you mean 'rollout'"):
+        trace.matrix_view(quantity="rolout")
+    arrays = attnscope.from_attention(np.full((1, 2, 4, 4), 0.25, np.float32), list("abcd"))
+    with pytest.raises(InputError, match="scores are made of queries and keys"):
+        arrays.matrix_view(quantity="score")
+    with pytest.raises(InputError, match="the page asked for the quantity 'secret'"):
+        tile(trace, head=0, quantity="secret", query=[0, 9], key=[0, 9])

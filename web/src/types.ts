@@ -3,7 +3,7 @@
 
 export const VERSION = 1;
 
-export type ViewName = "head" | "model" | "neuron" | "image" | "matrix";
+export type ViewName = "head" | "model" | "neuron" | "image" | "matrix" | "heads";
 export type Theme = "auto" | "light" | "dark";
 export type EncodingName = "linear16" | "sqrt8";
 export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8";
@@ -12,6 +12,7 @@ export type CellStyle = "auto" | "lines" | "heat";
 export type Over = "head" | "mean" | "max";
 export type ColorScale = "root" | "linear" | "log";
 export type Blocks = "max" | "mean";
+export type QuantityScope = "head" | "layer";
 
 export interface SegmentSpec {
   name: string;
@@ -55,6 +56,17 @@ export interface MeasureSpec {
   values: (number | null)[][];
 }
 
+/** What a heat map can show. */
+export interface QuantitySpec {
+  name: string;
+  label: string;
+  about: string;
+  per: QuantityScope;
+  high: number | null;
+  signed: boolean;
+  carried: boolean;
+}
+
 export interface StreamSpec {
   name: string;
   label: string;
@@ -65,6 +77,8 @@ export interface StreamSpec {
   sinks: boolean;
   thumbnail: number[] | null;
   measures: MeasureSpec[];
+  patterns?: string[][];
+  quantities?: QuantitySpec[];
 }
 
 export interface PinnedSpec {
@@ -142,11 +156,12 @@ export interface Spec {
 }
 
 export interface Request {
-  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask" | "tile";
+  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask" | "quantity" | "tile";
   stream: string;
   layer?: number;
   head?: number;
   over?: "mean" | "max";
+  quantity?: string;
   query?: number[];
   key?: number[];
   step?: number;
@@ -183,7 +198,7 @@ export interface Transport {
 }
 
 /** The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`. */
-export function keyOf({ kind, stream, layer, head, over, query, key, step }: Request): string {
-  const parts = [kind, stream, layer, head, over, query?.join("-"), key?.join("-"), step];
+export function keyOf({ kind, stream, layer, head, over, quantity, query, key, step }: Request): string {
+  const parts = [kind, stream, layer, head, over, quantity, query?.join("-"), key?.join("-"), step];
   return parts.filter((part) => part !== undefined).join("/");
 }

@@ -201,6 +201,22 @@ class Widget(anywidget.AnyWidget):
             raise InputError(f"sort must be one of {names}, got {proposal['value']!r}.")
         return str(proposal["value"])
 
+    @t.validate("measure")
+    def _known_measure(self, proposal: Any) -> str:
+        return self._named("measures", "measure", proposal["value"])
+
+    @t.validate("quantity")
+    def _known_quantity(self, proposal: Any) -> str:
+        return self._named("quantities", "quantity", proposal["value"])
+
+    def _named(self, group: str, one: str, value: Any) -> str:
+        """A name among those that the stream's spec has in this group; any where it has none."""
+        shown = self._shown().get(group) if self._spec and self.stream else None
+        names = [entry["name"] for entry in shown or []]  # type: ignore[attr-defined]
+        if names and value not in names:
+            raise InputError(f"{one} must be one of {names}, got {value!r}.")
+        return str(value)
+
     @t.validate("threshold")
     def _known_threshold(self, proposal: Any) -> float:
         return share("threshold", proposal["value"])

@@ -115,18 +115,24 @@ def _measures(trace: Trace, shown: StreamSpec, wanted: Sequence[str]) -> list[Me
     table = measured(trace, None if quick else wanted, stream=stream.name)
     names = [name for name in table.columns if name not in NOT_MEASURES]
     if not set(wanted) <= set(names):
-        return _spec_of(measured(trace, wanted, stream=stream.name), wanted, shown)
-    return _spec_of(table, names, shown)
+        return measure_specs(measured(trace, wanted, stream=stream.name), wanted, shown)
+    return measure_specs(table, names, shown)
 
 
-def _spec_of(table: Table, names: Sequence[str], shown: StreamSpec) -> list[MeasureSpec]:
-    numbers = zip(table["layer"].tolist(), table["head"].tolist(), strict=True)
-    rows = {cell: row for row, cell in enumerate(numbers)}
-    places = [[rows[row["layer"], head] for head in row["heads"]] for row in shown["layers"]]
+def measure_specs(table: Table, names: Sequence[str], shown: StreamSpec) -> list[MeasureSpec]:
+    """Columns of a table of heads, for the heads shown."""
+    places = cells_of(table, shown)
     return [
         {"name": name, "values": [[_rounded(table[name][at]) for at in row] for row in places]}
         for name in names
     ]
+
+
+def cells_of(table: Table, shown: StreamSpec) -> list[list[int]]:
+    """The rows of a table of heads where the heads shown are: a list a layer."""
+    numbers = zip(table["layer"].tolist(), table["head"].tolist(), strict=True)
+    rows = {cell: row for row, cell in enumerate(numbers)}
+    return [[rows[row["layer"], head] for head in row["heads"]] for row in shown["layers"]]
 
 
 def _rounded(value: float) -> float | None:

@@ -20,7 +20,7 @@ from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.wire.encode import Encoded, deflate, encode, pack_arrays, thumbnails
 from attnscope.wire.spec import ArraysMeta, LayerSpec, ReplyMeta, Request, Spec, StreamSpec, key_of
-from attnscope.wire.tiles import tile_arrays
+from attnscope.wire.tiles import quantity_arrays, stream_of, tile_arrays
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ def requests_of(spec: Spec) -> list[Request]:
         if stream["thumbnail"] is not None:
             first.append({"kind": "thumbnails", "stream": name})
         for row in stream["layers"]:
+            then += [
+                {"kind": "quantity", "stream": name, "layer": row["layer"], "quantity": one["name"]}
+                for one in stream.get("quantities", [])
+                if one["carried"]
+            ]
             if "rules" not in row or spec["carries"] != "vectors":
                 then.append({"kind": "layer", "stream": name, "layer": row["layer"]})
             if spec["carries"] != "weights":
@@ -77,8 +82,11 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
         return _thumbnails(
             _pooled(encoded_layer(spec, stream, row), shown) for row in shown["layers"]
         )
-    if request["kind"] == "tile":
-        return _arrays_reply(tile_arrays(stream, _row(shown, request), request), level=1)
+    if request["kind"] in ("tile", "quantity"):
+        stream, row = stream_of(trace, shown, request), _row(shown, request)
+        if request["kind"] == "quantity":
+            return _arrays_reply(quantity_arrays(stream, row))
+        return _arrays_reply(tile_arrays(stream, row, request), level=1)
     return ANSWERS[request["kind"]](spec, stream, _row(shown, request))
 
 
@@ -114,8 +122,11 @@ def size_estimate(spec: Spec) -> int:
     total = 0.0
     for stream in spec["streams"]:
         query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
+        carried = [one["per"] for one in stream.get("quantities", []) if one["carried"]]
         for row in stream["layers"]:
             rules = row.get("rules")
+            planes = sum(len(row["heads"]) if per == "head" else 1 for per in carried)
+            total += planes * query * key * 1.5
             if rules is None or spec["carries"] != "vectors":
                 total += len(row["heads"]) * query * key * bits // 8
             if rules is not None and spec["carries"] != "weights":
@@ -236,6 +247,6 @@ ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
     "bias": _bias,
     "mask": _mask,
 }
-PLAIN = ("kind", "stream", "layer")
+PLAIN = ("kind", "stream", "layer", "quantity")
 """What names a reply that a page can carry."""
-KINDS = ("thumbnails", "tile", *ANSWERS)
+KINDS = ("thumbnails", "tile", "quantity", *ANSWERS)

@@ -12,7 +12,7 @@ from typing import Literal, NotRequired, TypedDict
 
 VERSION = 1
 
-ViewName = Literal["head", "model", "neuron", "image", "matrix"]
+ViewName = Literal["head", "model", "neuron", "image", "matrix", "heads"]
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
 DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
@@ -73,8 +73,27 @@ class MeasureSpec(TypedDict):
     values: list[list[float | None]]
 
 
+class QuantitySpec(TypedDict):
+    """What a heat map can show of this stream (see `measures.QUANTITIES`).
+
+    `per`: a number a head, or one for the layer. `high`: the largest there can be, None where the
+    data decide. `carried`: a saved page has it too; weights and scores it makes itself.
+    """
+
+    name: str
+    label: str
+    about: str
+    per: Literal["head", "layer"]
+    high: float | None
+    signed: bool
+    carried: bool
+
+
 class StreamSpec(TypedDict):
-    """One attention stack. `query` and `key` are places in the spec's `sides`."""
+    """One attention stack. `query` and `key` are places in the spec's `sides`.
+
+    `patterns` name what each head shown does: a list a layer, as in `measures`.
+    """
 
     name: str
     label: str
@@ -85,6 +104,8 @@ class StreamSpec(TypedDict):
     sinks: bool
     thumbnail: list[int] | None
     measures: list[MeasureSpec]
+    patterns: NotRequired[list[list[str]]]
+    quantities: NotRequired[list[QuantitySpec]]
 
 
 class PinnedSpec(TypedDict):
@@ -191,16 +212,19 @@ class Request(TypedDict):
     stream. `vectors`: queries and keys of a layer. `bias`, `mask`: what that layer adds to its
     scores or hides, where its rules name it.
 
+    `quantity`: another quantity of a layer's heads than their weights, cell by cell.
+
     `tile`: the numbers of `query` × `key` (each [start, stop]) of one `head`, or of all heads shown
     put together (`over`), in blocks of `step` × `step` cells. Only hosts that are connected to
     Python answer it, so it is not among those that a page can carry.
     """
 
-    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask", "tile"]
+    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask", "quantity", "tile"]
     stream: str
     layer: NotRequired[int]
     head: NotRequired[int]
     over: NotRequired[Literal["mean", "max"]]
+    quantity: NotRequired[str]
     query: NotRequired[list[int]]
     key: NotRequired[list[int]]
     step: NotRequired[int]
@@ -242,7 +266,7 @@ class ArraysMeta(TypedDict):
 def key_of(request: Request) -> str:
     """The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`."""
     parts: list[object] = [request["kind"], request["stream"]]
-    parts += [request[name] for name in ("layer", "head", "over") if name in request]
+    parts += [request[name] for name in ("layer", "head", "over", "quantity") if name in request]
     for side in ("query", "key"):
         if side in request:
             parts.append("-".join(map(str, request[side])))

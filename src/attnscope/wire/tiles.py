@@ -12,22 +12,58 @@ Not a number means missing, minus infinity hidden by the mask: a hidden cell is 
 from __future__ import annotations
 
 import operator
+import threading
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from attnscope.errors import InputError
+from attnscope.measures import quantity
 from attnscope.overview import BLOCK
 from attnscope.pooling import Canvas, Pixels
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.tiles import Over, tile
-from attnscope.wire.spec import LayerSpec, Request
+from attnscope.trace import Trace
+from attnscope.wire.spec import LayerSpec, Request, StreamSpec
 
 MOST_BLOCKS = 512
 """Blocks a side that one request may ask for."""
 
 ROWS = 64
 """Queries whose cells are put together at a time."""
+
+_QUANTITIES: WeakKeyDictionary[Trace, dict[tuple[str, str], Stream]] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def stream_of(trace: Trace, shown: StreamSpec, request: Request) -> Stream:
+    """The stream that holds what is asked for: weights, or another quantity, computed once.
+
+    Raises:
+        InputError: for a quantity that the view does not show.
+    """
+    name = request.get("quantity", "weight")
+    if name == "weight":
+        return trace.streams[shown["name"]]
+    if name not in [quantity["name"] for quantity in shown.get("quantities", [])]:
+        raise InputError(
+            f"the page asked for the quantity {name!r}, which this view does not show."
+        )
+    with _LOCK:
+        known = _QUANTITIES.setdefault(trace, {})
+        if (shown["name"], name) not in known:
+            known[shown["name"], name] = quantity(trace, name, shown["name"])
+        return known[shown["name"], name]
+
+
+def quantity_arrays(stream: Stream, row: LayerSpec) -> dict[str, np.ndarray]:
+    """`value` [head, query, key], float16, of the heads shown, or of the layer as a whole."""
+    layer = stream.layer(row["layer"])
+    places = stream.places(row["layer"], _own(layer, row))
+    made = tile(layer, places)
+    cells = [_told_apart(layer, head, made.queries, made.keys, 1) for head in made.mean]
+    return {"value": np.stack(cells).astype(np.float16)}
 
 
 def tile_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, np.ndarray]:
@@ -89,14 +125,20 @@ def _told_apart(layer: Layer, cells: Pixels, queries: range, keys: range, step: 
 
 def _places(stream: Stream, row: LayerSpec, request: Request) -> list[int]:
     """Places of the one head asked for, or of all heads shown."""
+    own = _own(stream.layer(row["layer"]), row)
     if "over" in request:
         if request["over"] not in ("mean", "max"):
             raise InputError(f"the page asked for the {request['over']!r} of all heads.")
-        return stream.places(row["layer"], row["heads"])
+        return stream.places(row["layer"], own)
     head = request.get("head")
     if head not in row["heads"] or isinstance(head, bool):
         raise InputError(f"the page asked for head {head!r}, which this view does not show.")
-    return stream.places(row["layer"], [head])
+    return stream.places(row["layer"], own if own != row["heads"] else [head])
+
+
+def _own(layer: Layer, row: LayerSpec) -> list[int]:
+    """The heads shown, or the one that a quantity of the whole layer has."""
+    return row["heads"] if set(row["heads"]) <= set(layer.heads) else list(layer.heads)
 
 
 def _step(request: Request) -> int:

@@ -2,7 +2,7 @@
 import type { LayerSpec, StreamSpec } from "../types";
 
 /** The measure's number of each head of a layer; null where the stream has no such measure. */
-function valuesOf(stream: StreamSpec, layer: LayerSpec, name: string): (number | null)[] | null {
+export function valuesOf(stream: StreamSpec, layer: LayerSpec, name: string): (number | null)[] | null {
   const measure = stream.measures.find((one) => one.name === name);
   return measure?.values[stream.layers.indexOf(layer)] ?? null;
 }

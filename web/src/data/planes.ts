@@ -14,6 +14,8 @@ export interface Plane {
   parallel: number;
   /** Null when it is no longer wanted. */
   make(at: TileAt, wanted: () => boolean): Promise<Tile | null>;
+  /** By what part of itself a number may be off. */
+  error?: number;
   /** Between which values a cell's number lies, where that does not follow from its tile. */
   bounds?(query: number, key: number): Bounds;
 }
@@ -37,12 +39,12 @@ export function askedPlane(source: Source, request: Request, size: Size): Plane 
 const SLICE = 12;
 
 /** Tiles made here: rows are computed strip by strip, and kept for other tiles. */
-export function madePlane(source: Source, id: string, size: Size, rows: Rows): Plane {
+export function madePlane(source: Source, id: string, size: Size, rows: Rows, zero = true): Plane {
   let since = 0;
   return {
     id, size, parallel: 1,
     async make(at, wanted) {
-      const pool = new Pool(at, size);
+      const pool = new Pool(at, size, zero);
       const { query } = cellsOf(at, size);
       for (let start = query.start; start < query.stop; start += SIDE) {
         if (performance.now() - since > SLICE) {

@@ -3,7 +3,7 @@
 import { boundsAt, weightTable, type Bounds, type Weights } from "./decode";
 import { meanOfPresent } from "./numbers";
 import { isVisible } from "./steps";
-import type { HeadVectors } from "./vectors";
+import type { HeadVectors, NumberArray } from "./vectors";
 
 /** Rows `from` to `to`, [query, key], of one head. */
 export type Rows = (from: number, to: number) => Float32Array;
@@ -21,17 +21,22 @@ export function rowsOfCodes(weights: Weights, place: number, causal: boolean): R
   };
 }
 
-/** Weights from queries and keys: the formula of `steps.ts`, for many rows at once. */
-export function rowsOfVectors(head: HeadVectors): Rows {
+/** Numbers as they came, [head, query, key]. */
+export function rowsOfNumbers({ data, shape: [, queries, keys] }: NumberArray, place: number): Rows {
+  return (from, to) => (data as Float32Array).slice((place * queries! + from) * keys!, (place * queries! + to) * keys!);
+}
+
+/** Weights (or scores) from queries and keys: the formula of `steps.ts`, for many rows at once. */
+export function rowsOfVectors(head: HeadVectors, scored = false): Rows {
   const scores = new Float64Array(head.nKey);
   return (from, to) => {
     const rows = new Float32Array((to - from) * head.nKey).fill(-Infinity);
-    for (let query = from; query < to; query++) fillRow(head, query, scores, rows, (query - from) * head.nKey);
+    for (let query = from; query < to; query++) fillRow(head, query, scores, rows, (query - from) * head.nKey, scored);
     return rows;
   };
 }
 
-function fillRow(head: HeadVectors, query: number, scores: Float64Array, rows: Float32Array, at: number): void {
+function fillRow(head: HeadVectors, query: number, scores: Float64Array, rows: Float32Array, at: number, scored: boolean): void {
   const { rules, nKey, bias, sink } = head;
   const [start, stop] = reachOf(head, query);
   let top = sink ?? -Infinity;
@@ -43,6 +48,7 @@ function fillRow(head: HeadVectors, query: number, scores: Float64Array, rows: F
     scores[key] = isVisible(head, query, key) ? score : -Infinity;
     if (scores[key]! > top) top = scores[key]!;
   }
+  if (scored) return rows.set(scores.subarray(start, stop), at + start);
   let total = sink === null ? 0 : Math.exp(sink - top);
   for (let key = start; key < stop; key++) if (scores[key] !== -Infinity) total += scores[key] = Math.exp(scores[key]! - top);
   for (let key = start; key < stop; key++) if (scores[key] !== -Infinity) rows[at + key] = scores[key]! / total;

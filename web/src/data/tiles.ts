@@ -63,7 +63,7 @@ export function blockOf(query: number, key: number, at: TileAt, tile: Tile): num
   return (Math.floor(query / step) - row * SIDE) * tile.columns + Math.floor(key / step) - column * SIDE;
 }
 
-/** Makes a tile from rows of cells; hidden cells count as 0 in a mean. */
+/** Makes a tile from rows of cells; a block's largest number is the one farthest from 0. */
 export class Pool {
   #at: TileAt;
   #cells: Shown;
@@ -72,8 +72,11 @@ export class Pool {
   #sum: Float64Array;
   #count: Uint32Array;
   #max: Float32Array;
+  #zero: boolean;
 
-  constructor(at: TileAt, size: Size) {
+  /** `zero`: hidden cells count as 0 in a mean, as weights do. */
+  constructor(at: TileAt, size: Size, zero: boolean) {
+    this.#zero = zero;
     this.#at = at;
     this.#cells = cellsOf(at, size);
     const { query, key } = this.#cells;
@@ -82,7 +85,7 @@ export class Pool {
     const blocks = this.#rows * this.#columns;
     this.#sum = new Float64Array(blocks);
     this.#count = new Uint32Array(blocks);
-    this.#max = new Float32Array(blocks).fill(-Infinity);
+    this.#max = new Float32Array(blocks).fill(NaN);
   }
 
   /** Rows [query, all keys] that start at query `from`. */
@@ -96,17 +99,17 @@ export class Pool {
         const value = rows[line + k]!;
         if (value !== value) continue;
         const block = base + Math.floor((k - key.start) / step);
-        this.#count[block]!++;
+        if (this.#max[block] !== this.#max[block]) this.#max[block] = -Infinity;
+        if (this.#zero || value !== -Infinity) this.#count[block]!++;
         if (value === -Infinity) continue;
         this.#sum[block]! += value;
-        if (value > this.#max[block]!) this.#max[block] = value;
+        if (this.#max[block] === -Infinity || Math.abs(value) > Math.abs(this.#max[block]!)) this.#max[block] = value;
       }
     }
   }
 
   tile(): Tile {
     const [rows, columns, max] = [this.#rows, this.#columns, this.#max];
-    for (let i = 0; i < max.length; i++) if (!this.#count[i]) max[i] = NaN;
     if (this.#at.step === 1) return { rows, columns, mean: max, max };
     const mean = Float32Array.from(this.#sum, (sum, i) => (max[i] === -Infinity ? -Infinity : sum / this.#count[i]!));
     return { rows, columns, mean, max };

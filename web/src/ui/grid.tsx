@@ -21,6 +21,16 @@ export interface GridProps {
   /** Under the open cell's row. */
   below: ComponentChildren;
   canvases: Map<number, HTMLCanvasElement>;
+  /** Cells that show a number instead of a picture. */
+  face?(layer: number, head: number): Face;
+}
+
+export interface Face {
+  color: string;
+  ink: string;
+  /** As much of it as there is room for, and all of it. */
+  text: string;
+  label: string;
 }
 
 export function Grid(props: GridProps) {
@@ -76,24 +86,32 @@ function HeadNumbers({ rows, sorted, size }: { rows: GridRow[]; sorted: boolean;
   );
 }
 
-function Row({ row: { layer, heads }, sorted, size, open, here, canvases }: GridProps & { row: GridRow; here: CellSpec }) {
+function Row({ row: { layer, heads }, sorted, size, open, here, canvases, face }: GridProps & { row: GridRow; here: CellSpec }) {
   const keep = (canvas: HTMLCanvasElement | null) => void (canvas ? canvases.set(layer, canvas) : canvases.delete(layer));
   const attach = useMemo(() => keep, [layer, canvases]);
   return (
     <div role="row" class="gridrow" data-layer={layer} style={{ height: `${size.cell}px`, marginBottom: `${size.gap}px`, paddingLeft: `${size.axis}px`, gap: `${size.gap}px` }}>
       <div role="rowheader" class="rownumber" aria-label={`Layer ${layer}`} style={{ width: `${size.axis}px`, height: `${size.cell}px` }}>{layer}</div>
       <canvas ref={attach} aria-hidden="true" style={{ left: `${size.axis}px` }} />
-      {heads.map((head) => (
-        <button
-          key={head} type="button" role="gridcell" class="cell" data-layer={layer} data-head={head ?? "mean"}
-          aria-label={`Layer ${layer}, ${head === null ? "mean" : `head ${head}`}`} aria-expanded={open?.layer === layer && open.head === head}
-          tabIndex={here.layer === layer && here.head === head ? 0 : -1}
-          style={{ width: `${size.cell}px`, height: `${size.cell}px` }}
-        >
-          {sorted && head !== null && <span class="cellnumber">{head}</span>}
-        </button>
-      ))}
+      {heads.map((head) => <Cell key={head} {...{ layer, head, sorted, size, open, here }} face={head === null ? undefined : face?.(layer, head)} />)}
     </div>
+  );
+}
+
+type CellProps = CellSpec & { sorted: boolean; size: GridSize; open: CellSpec | null; here: CellSpec; face: Face | undefined };
+
+function Cell({ layer, head, sorted, size, open, here, face }: CellProps) {
+  const side = `${size.cell}px`;
+  return (
+    <button
+      type="button" role="gridcell" class="cell" data-layer={layer} data-head={head ?? "mean"}
+      aria-label={`Layer ${layer}, ${head === null ? "mean" : `head ${head}`}${face ? `: ${face.label}` : ""}`}
+      aria-expanded={open?.layer === layer && open.head === head} tabIndex={here.layer === layer && here.head === head ? 0 : -1}
+      style={{ width: side, height: side, ...(face && { background: face.color, color: face.ink }) }}
+    >
+      {face?.text}
+      {sorted && head !== null && <span class="cellnumber">{head}</span>}
+    </button>
   );
 }
 

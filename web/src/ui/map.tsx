@@ -9,7 +9,7 @@ import { framed, pixelRatio } from "../draw/canvas";
 import { paintCells, paintMap, xOf, yOf, type Look } from "../draw/map";
 import type { PairSpec, SideName, SideSpec } from "../types";
 import { Axis } from "./axis";
-import { knownOf, numberText } from "./mapNumbers";
+import { knownOf, numberText, within } from "./mapNumbers";
 import type { MapBox } from "./mapLayout";
 import { useMapPointing, type Brush } from "./mapPointing";
 import { Name } from "./tooltip";
@@ -116,6 +116,9 @@ function rectOf({ window, box }: MapProps, { query, key }: PairSpec, step: numbe
   return { left, top, width: xOf(start(key) + step, placed) - left, height: yOf(start(query) + step, placed) - top };
 }
 
+/** How exact half precision is, in which the numbers of blocks travel. */
+const HALF = 0.0005;
+
 interface AtProps extends MapProps {
   at: PairSpec;
   step: number;
@@ -167,8 +170,8 @@ function MapTip(props: AtProps & { feed: Feed }) {
       <table>
         {!known ? <tr><td class="quiet">loading…</td></tr> : "hidden" in known ? <tr><td class="quiet">hidden by the mask</td></tr> : "block" in known ? (
           <>
-            <Line label={`largest ${what}`} value={numberText(Number.isNaN(known.max) ? null : [known.max * 0.9995, known.max * 1.0005])} />
-            <Line label="mean" value={numberText(Number.isNaN(known.mean) ? null : [known.mean * 0.9995, known.mean * 1.0005])} />
+            <Line label={`largest ${what}`} value={numberText(within(known.max, HALF))} />
+            <Line label="mean" value={numberText(within(known.mean, HALF))} />
           </>
         ) : <Line label={what} value={numberText(known.bounds)} />}
       </table>

@@ -19,9 +19,15 @@ export function knownOf(feed: Feed, { query, key }: PairSpec, step: number): Kno
     const [mean, max] = [tile.mean[block]!, tile.max[block]!];
     if (level > 1) return max === -Infinity ? { hidden: true } : { block: blockCells(query, key, level, feed), mean, max };
     if (max === -Infinity) return { hidden: true };
-    return { bounds: feed.plane.bounds ? feed.plane.bounds(query, key) : Number.isNaN(max) ? null : [max, max] };
+    return { bounds: feed.plane.bounds ? feed.plane.bounds(query, key) : within(max, feed.plane.error) };
   }
   return undefined;
+}
+
+/** A number that may be off by a part of itself. */
+export function within(value: number, error = 0): Bounds {
+  const off = Math.abs(value) * error;
+  return Number.isNaN(value) ? null : [value - off, value + off];
 }
 
 function blockCells(query: number, key: number, step: number, feed: Feed): Shown {

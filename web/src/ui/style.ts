@@ -135,7 +135,7 @@ label.field { cursor: pointer; }
 .axes { position: relative; height: 18px; max-width: 100%; }
 .axis.heads { position: absolute; left: 50%; transform: translateX(-50%); }
 .axis.layers { position: absolute; left: 0; top: 19px; }
-.tooltip.cell-tip { transform: translate(-50%, -100%); min-width: 0; padding: 4px 9px; white-space: nowrap; font-weight: 600; }
+.tooltip.cell-tip { transform: translate(-50%, -100%); min-width: 0; max-width: none; padding: 4px 9px; white-space: nowrap; font-weight: 600; }
 .axis { font-size: 12px; color: var(--quiet); font-weight: 650; }
 .gridrow { position: relative; display: flex; }
 .gridrow.numbers { font-size: 11.5px; color: var(--quiet); font-variant-numeric: tabular-nums; }
@@ -257,6 +257,18 @@ button.map:hover { background: var(--hover); }
 .colorbar canvas { border-radius: 2px; box-shadow: 0 0 0 1px var(--line); display: block; }
 .colorbar span { position: absolute; left: 17px; transform: translateY(-50%); white-space: nowrap; }
 .colorbar em { position: absolute; font-style: normal; left: 0; top: calc(100% + 8px); line-height: 1.25; width: 60px; }
+.wraps { flex-wrap: wrap; }
+.wraps .mapbox { max-width: 100%; }
+.wraps .colorbar { margin-top: 38px; margin-right: 14px; }
+.faces .cell { font: 10.5px/1 ${FONT}; font-variant-numeric: tabular-nums; }
+.headlist { flex: 1 1 auto; max-height: 460px; overflow-y: auto; font-size: 12.5px; font-variant-numeric: tabular-nums; }
+.headlist table { border-collapse: collapse; width: 100%; }
+.headlist th { position: sticky; top: 0; background: var(--bg); text-align: left; padding: 0; }
+.headlist button { font: inherit; white-space: nowrap; color: inherit; border: 0; background: none; padding: 3px 4px; cursor: pointer; }
+.headlist th button { font-weight: 650; }
+.headlist td { padding: 0 4px 0 0; border-top: 1px solid var(--line); }
+.headlist tr[aria-selected=true] { background: var(--wash); }
+.headlist tbody tr:hover { background: var(--hover); }
 .swatch.hatched { background: repeating-linear-gradient(135deg, var(--bg) 0 3px, var(--strong) 3px 4px); box-shadow: 0 0 0 1px var(--line); }
 @media (prefers-contrast: more) { .root { --quiet: var(--ink); --line: var(--strong); } }
 @media (forced-colors: active) { .chip[aria-pressed=true] { forced-color-adjust: none; } }

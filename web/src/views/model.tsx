@@ -25,7 +25,7 @@ export const modelView: View = (el, spec, source, store, around) => {
   return () => render(null, el);
 };
 
-interface Hovered {
+export interface Hovered {
   cell: CellSpec;
   x: number;
   y: number;
@@ -68,7 +68,7 @@ function ModelView(props: ViewProps) {
         </div>
         {beside && (detail || <EmptyPanel width={panelWidth(width)} />)}
       </div>
-      {hovered && <CellTip {...hovered} store={store} root={root.current!} />}
+      {hovered && <CellTip {...hovered} store={store} by={store.state.sort.value} root={root.current!} />}
       <Legend
         mode={mode} encoding={spec.encoding} notes={spec.notes} help="Click a cell to open its head · in it, hover a token to isolate it, click to pin"
         scale={(weight) => scaleOf(weight, style, mode)} scaleLabel={style === "heat" ? "weight (root scale)" : "weight"}
@@ -97,7 +97,7 @@ function EmptyPanel({ width }: { width: number }) {
 }
 
 /** Which cell is open, and back to its button when it closes. */
-function useOpen(store: Store, root: { current: HTMLElement | null }) {
+export function useOpen(store: Store, root: { current: HTMLElement | null }) {
   const open = useComputed(() => validCell(store, store.state.opened.value));
   const toggle = (cell: CellSpec) => {
     const old = open.value;
@@ -194,7 +194,7 @@ function panelStyle(
   return { width: `${panel}px`, marginLeft: `${left}px`, "--caret": `${middle - left - 6}px` };
 }
 
-function Axes({ size, heads, sort }: { size: GridSize; heads: number; sort: string }) {
+export function Axes({ size, heads, sort }: { size: GridSize; heads: number; sort: string }) {
   return (
     <div class="axes" aria-hidden="true" style={{ width: `${size.axis + heads * (size.cell + size.gap)}px` }}>
       <span class="axis layers">Layers</span>
@@ -203,17 +203,18 @@ function Axes({ size, heads, sort }: { size: GridSize; heads: number; sort: stri
   );
 }
 
-function hoveredAt(cell: CellSpec, el: HTMLElement, root: HTMLElement): Hovered {
+export function hoveredAt(cell: CellSpec, el: HTMLElement, root: HTMLElement): Hovered {
   const [a, b] = [el.getBoundingClientRect(), root.getBoundingClientRect()];
   return { cell, x: a.left - b.left + a.width / 2, y: a.top - b.top };
 }
 
-function CellTip({ cell, x, y, store, root }: Hovered & { store: Store; root: HTMLElement }) {
+/** Names a cell, and its number of the measure that the view is about. */
+export function CellTip({ cell, x, y, store, by, more, root }: Hovered & { store: Store; by: string; more?: string; root: HTMLElement }) {
   const layer = store.stream.value.layers.find((one) => one.layer === cell.layer)!;
   const left = Math.min(Math.max(x, 110), root.clientWidth - 110);
   return (
     <div role="tooltip" class="tooltip cell-tip" style={{ left: `${left}px`, top: `${y - 8}px` }}>
-      Layer {cell.layer}, {headName(cell.head, layer)}{measureText(store.stream.value, layer, cell.head, store.state.sort.value)}
+      Layer {cell.layer}, {headName(cell.head, layer)}{measureText(store.stream.value, layer, cell.head, by)}{more}
     </div>
   );
 }

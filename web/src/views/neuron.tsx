@@ -1,5 +1,6 @@
 // The neuron view: one head, as lines first; a query's ⊕ shows how its weights come about, neuron
 // by neuron and step by step.
+import { useComputed } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { contains } from "../data/filter";
@@ -27,7 +28,7 @@ function NeuronView(props: ViewProps) {
   const { spec, source, store } = props;
   const mode = props.mode.value;
   const turn = useTurns(props);
-  const { wanted, loaded } = useHead(source, store, spec);
+  const { wanted, loaded } = useHead(source, spec, useComputed(() => ({ stream: store.stream.value, layer: store.layer.value, head: store.head.value })));
   const ready = loaded.value.key === wanted.value.key;
   const [head, problem] = [ready ? loaded.value.head : null, ready ? loaded.value.problem : null];
   const last = useLast(loaded.value.head);

@@ -2,41 +2,67 @@
 // weights.
 import { useSignal, type ReadonlySignal } from "@preact/signals";
 import { askedPlane, Feed, madePlane, type Plane } from "../data/planes";
-import { boundsOfCodes, rowsOfCodes, rowsOfVectors, together } from "../data/rows";
+import { boundsOfCodes, rowsOfCodes, rowsOfNumbers, rowsOfVectors, together as togetherRows, type Rows } from "../data/rows";
 import type { Size } from "../data/tiles";
 import type { Source } from "../source/cache";
-import type { LayerSpec, Over, Spec, StreamSpec } from "../types";
+import type { LayerSpec, Over, QuantitySpec, Spec, StreamSpec } from "../types";
 import { messageOf } from "../ui/note";
 import { checked, useNow } from "./load";
-import { headOf, loadLayer } from "./vectors";
+import { headOf, loadLayer, type HeadOf } from "./vectors";
 
 /** Which heat map is meant. */
-export interface MapOf {
-  stream: StreamSpec;
-  layer: LayerSpec;
-  head: number;
+export interface MapOf extends HeadOf {
   over: Over;
+  quantity: QuantitySpec;
+}
+
+/** What this page can show of a layer: a saved one has less than one that is connected to Python. */
+export function quantitiesOf(source: Source, stream: StreamSpec, layer: LayerSpec): QuantitySpec[] {
+  const own = stream.quantities!;
+  return source.live ? own : own.filter(({ name, carried }) => carried || name === "weight" || (name === "score" && layer.rules));
+}
+
+/** Numbers of a layer as a whole have no heads to choose from. */
+export function wholeLayer({ quantity }: MapOf): boolean {
+  return quantity.per === "layer";
 }
 
 export async function planeOf(source: Source, spec: Spec, map: MapOf): Promise<Plane> {
-  const { stream, layer, head, over } = map;
+  const { stream, layer, head, over, quantity } = map;
   const size: Size = { queries: spec.sides[stream.query]!.text.length, keys: spec.sides[stream.key]!.text.length };
-  const which = over === "head" ? { head } : { over };
-  if (source.live) return askedPlane(source, { kind: "tile", stream: stream.name, layer: layer.layer, ...which }, size);
-  const places = over === "head" ? [layer.heads.indexOf(head)] : layer.heads.map((_, place) => place);
-  const fusion = over === "max" ? "max" : "mean";
-  const id = `map/${stream.name}/${layer.layer}/${over === "head" ? head : over}`;
+  const together = over !== "head" && !wholeLayer(map);
+  const request = { stream: stream.name, layer: layer.layer, ...(quantity.name !== "weight" && { quantity: quantity.name }) };
+  if (source.live) return askedPlane(source, { kind: "tile", ...request, ...(together ? { over } : { head }) }, size);
+  const places = together ? layer.heads.map((_, place) => place) : [wholeLayer(map) ? 0 : layer.heads.indexOf(head)];
+  const { rows, bounds } = await rowsOf(source, spec, map, request, places);
+  const id = `map/${Object.values(request).join("/")}/${together ? over : places[0]}`;
+  const plane = madePlane(source, id, size, together ? togetherRows(rows, over) : rows[0]!, quantity.name === "weight");
+  return { ...plane, ...(bounds && { bounds }), error: quantity.carried ? 0.0005 : 0 };
+}
+
+interface Made {
+  /** Of each head. */
+  rows: Rows[];
+  bounds?: Plane["bounds"];
+}
+
+/** Rows of the heads at these places, from what the page carries. */
+async function rowsOf(source: Source, spec: Spec, { stream, layer, quantity, over }: MapOf, request: { stream: string; layer: number }, places: number[]): Promise<Made> {
+  if (quantity.carried) {
+    const value = (await source.arrays({ kind: "quantity", ...request })).named.get("value")!;
+    return { rows: places.map((place) => rowsOfNumbers(value, place)) };
+  }
   if (layer.rules) {
     const arrays = await loadLayer(source, stream, layer);
-    const rows = places.map((place) => rowsOfVectors(headOf(arrays, { stream, layer, place }, spec)));
-    return madePlane(source, id, size, rows.length > 1 ? together(rows, fusion) : rows[0]!);
+    return { rows: places.map((place) => rowsOfVectors(headOf(arrays, { stream, layer, place }, spec), quantity.name === "score")) };
   }
-  const request = { kind: "layer", stream: stream.name, layer: layer.layer } as const;
-  const { weights, problem } = checked(await source.get(request), request, spec);
+  const wanted = { kind: "layer", ...request } as const;
+  const { weights, problem } = checked(await source.get(wanted), wanted, spec);
   if (!weights) throw new Error(problem!);
-  const rows = places.map((place) => rowsOfCodes(weights, place, stream.causal));
-  const plane = madePlane(source, id, size, rows.length > 1 ? together(rows, fusion) : rows[0]!);
-  return { ...plane, bounds: (query, key) => boundsOfCodes(weights, places, fusion, query, key) };
+  return {
+    rows: places.map((place) => rowsOfCodes(weights, place, stream.causal)),
+    bounds: (query, key) => boundsOfCodes(weights, places, over === "max" ? "max" : "mean", query, key),
+  };
 }
 
 export interface Fed {

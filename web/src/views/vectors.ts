@@ -3,7 +3,6 @@
 import { useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
 import { headVectors, type Arrays, type HeadVectors, type LayerArrays } from "../data/vectors";
 import type { Source } from "../source/cache";
-import type { Store } from "../store";
 import type { LayerSpec, Spec, StreamSpec } from "../types";
 import { messageOf } from "../ui/note";
 import { useNow } from "./load";
@@ -25,10 +24,17 @@ interface Wanted extends HeadPlace {
   key: string;
 }
 
-export function useHead(source: Source, store: Store, spec: Spec): { wanted: ReadonlySignal<Wanted>; loaded: ReadonlySignal<LoadedHead> } {
+/** Which head is meant, by the model's numbers. */
+export interface HeadOf {
+  stream: StreamSpec;
+  layer: LayerSpec;
+  head: number;
+}
+
+export function useHead(source: Source, spec: Spec, of: ReadonlySignal<HeadOf>): { wanted: ReadonlySignal<Wanted>; loaded: ReadonlySignal<LoadedHead> } {
   const loaded = useSignal<LoadedHead>({ key: "", head: null, problem: null });
   const wanted = useComputed<Wanted>(() => {
-    const [stream, layer, head] = [store.stream.value, store.layer.value, store.head.value];
+    const { stream, layer, head } = of.value;
     return { key: `${stream.name}/${layer.layer}/${head}`, stream, layer, place: layer.heads.indexOf(head) };
   });
   useNow(() => {

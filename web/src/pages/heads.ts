@@ -1,0 +1,4 @@
+import { start } from "../main";
+import { headsView } from "../views/heads";
+
+export default start("heads", headsView);

@@ -1,0 +1,222 @@
+// The heads view: one measure of every head as a layer × head map, the heads as a list to sort, and
+// one of them opened as a heat map.
+import { useComputed } from "@preact/signals";
+import { render } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { measureName, valuesOf } from "../data/order";
+import { css, inkOn, type Mode } from "../draw/color";
+import { colorOf, type Look } from "../draw/map";
+import { MISSING } from "../draw/scale";
+import type { Store } from "../store";
+import type { CellSpec } from "../types";
+import { ColorBar } from "../ui/colorBar";
+import { Field, FilterSelect, Select, StreamSelect } from "../ui/controls";
+import { Grid, type Face, type GridRow } from "../ui/grid";
+import { MapFoot } from "../ui/legend";
+import { useWidth } from "../ui/width";
+import type { View, ViewProps } from "./frame";
+import { gridSize } from "./geometry";
+import { useNow } from "./load";
+import { MapPanel, useWindow } from "./mapPanel";
+import { Axes, CellTip, hoveredAt, useOpen, type Hovered } from "./model";
+import type { MapOf } from "./plane";
+
+export const headsView: View = (el, spec, source, store, around) => {
+  render(<HeadsView spec={spec} source={source} store={store} {...around} />, el);
+  return () => render(null, el);
+};
+
+const COLORBAR = 84;
+/** Room for the list beside the map, from this width on. */
+const LIST = 330;
+const BESIDE = 760;
+
+function HeadsView(props: ViewProps) {
+  const { spec, store, status } = props;
+  const mode = props.mode.value;
+  const [root, box] = [useRef<HTMLDivElement>(null), useRef<HTMLDivElement>(null)];
+  const [hovered, setHovered] = useState<Hovered | null>(null);
+  const { open, toggle, close } = useOpen(store, root);
+  const heads = useMemo(() => headsOf(store), [store.stream.value, store.state.measure.value]);
+  const look = lookOf(heads, mode);
+  const width = useWidth(box);
+  const most = Math.max(...store.stream.value.layers.map((layer) => layer.heads.length));
+  const size = gridSize(width - COLORBAR - (width < BESIDE ? 0 : LIST), most, 48);
+  useNow(() => {
+    void [store.stream.value, store.state.measure.value, open.value, props.mode.value];
+    status.begin();
+  });
+  useEffect(() => void (open.value || status.painted()));
+  const hover = (cell: CellSpec | null, el: HTMLElement | null) => setHovered(cell && el ? hoveredAt(cell, el, root.current!) : null);
+  const at = hovered && heads.find((head) => same(head, hovered.cell));
+  return (
+    <div class="root" data-mode={mode} ref={root} onKeyDown={(event) => event.key === "Escape" && open.value && (close(), event.preventDefault())}>
+      {spec.title && <h2>{spec.title}</h2>}
+      <div class="bar">
+        <StreamSelect store={store} streams={spec.streams} />
+        <MeasureSelect store={store} />
+        {open.value && <FilterSelect store={store} />}
+      </div>
+      <div class="model wraps" ref={box}>
+        <div class="mapbox"><div class="gridbox">
+          <Axes size={size} heads={most} sort="number" />
+          <div class="gridscroll faces">
+            <Grid
+              key={store.stream.value.name} rows={store.stream.value.layers as GridRow[]} sorted={false} size={size} open={open.value} toggle={toggle}
+              canvases={NONE} below={null} hover={hover} face={(layer, head) => faceOf(heads.find((one) => same(one, { layer, head }))!, look, size.cell)}
+            />
+          </div>
+        </div>
+        <ColorBar look={look} height={Math.min(220, Math.max(90, store.stream.value.layers.length * (size.cell + size.gap)))} label={measureName(measureOf(store))} /></div>
+        <HeadList heads={heads} open={open.value} toggle={toggle} measure={measureName(measureOf(store))} look={look} />
+      </div>
+      {open.value && <Opened view={props} close={close} />}
+      {hovered && at && <CellTip {...hovered} store={store} by={measureOf(store)} more={` · ${at.pattern}${sinkText(store, at)}`} root={root.current!} />}
+      <MapFoot mode={mode} notes={spec.notes} help="Click a cell or a row to open its head" accuracy="Measures are means over the queries; numbers have four digits." />
+    </div>
+  );
+}
+
+const NONE = new Map<number, HTMLCanvasElement>();
+
+interface Head {
+  layer: number;
+  head: number;
+  value: number | null;
+  pattern: string;
+}
+
+function measureOf({ stream, state }: Store): string {
+  const { measures } = stream.value;
+  return (measures.find(({ name }) => name === state.measure.value) ?? measures[0])?.name ?? "";
+}
+
+function headsOf(store: Store): Head[] {
+  const stream = store.stream.value;
+  return stream.layers.flatMap((layer, i) => {
+    const values = valuesOf(stream, layer, measureOf(store));
+    return layer.heads.map((head, j) => ({ layer: layer.layer, head, value: values?.[j] ?? null, pattern: measureName(stream.patterns?.[i]?.[j] ?? "") }));
+  });
+}
+
+function same(a: CellSpec, b: CellSpec | null): boolean {
+  return a.layer === b?.layer && a.head === b.head;
+}
+
+/** Shares have colours from 0 to 1, other measures up to their largest number. */
+function lookOf(heads: Head[], mode: Mode): Look {
+  const values = heads.flatMap(({ value }) => (value === null ? [] : [value]));
+  const largest = Math.max(0, ...values.map(Math.abs));
+  return { scale: { kind: "linear", high: largest <= 1 ? 1 : largest, signed: values.some((value) => value < 0), decades: 3 }, blocks: "max", mode };
+}
+
+function faceOf({ value, pattern }: Head, look: Look, cell: number): Face {
+  const color = value === null ? MISSING[look.mode] : colorOf(look, value);
+  const text = numberOf(value);
+  return { color: css(color), ink: inkOn(color), text: cell >= 27 && value !== null ? short(value) : "", label: pattern ? `${text}, ${pattern}` : text };
+}
+
+function short(value: number): string {
+  return Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 1 ? 1 : 2).replace("-", "−");
+}
+
+function numberOf(value: number | null): string {
+  return value === null ? "missing" : String(value).replace("-", "−");
+}
+
+/** How much of a head goes to the first token, where that is most of it. */
+function sinkText({ stream }: Store, { layer, head }: Head): string {
+  const { layers } = stream.value;
+  const row = layers.find((one) => one.layer === layer)!;
+  const share = valuesOf(stream.value, row, "first_token")?.[row.heads.indexOf(head)] ?? 0;
+  return share >= 0.4 ? ` · sink: ${Math.round(share * 100)} % of weight` : "";
+}
+
+function MeasureSelect({ store }: { store: Store }) {
+  const options = store.stream.value.measures.map(({ name }) => ({ value: name, label: measureName(name) }));
+  return (
+    <Field label="Measure">
+      <Select name="measure" label="Measure" value={measureOf(store)} options={options} onChange={(v) => (store.state.measure.value = v)} />
+    </Field>
+  );
+}
+
+type Column = "head" | "value" | "pattern";
+const COLUMNS: Column[] = ["head", "value", "pattern"];
+
+interface HeadListProps {
+  heads: Head[];
+  open: CellSpec | null;
+  toggle(cell: CellSpec): void;
+  measure: string;
+  look: Look;
+}
+
+function HeadList({ heads, open, toggle, measure, look }: HeadListProps) {
+  const [by, setBy] = useState<{ column: Column; down: boolean }>({ column: "value", down: true });
+  const sorted = useMemo(() => sortedBy(heads, by.column, by.down), [heads, by]);
+  const order = (column: Column) => setBy({ column, down: by.column === column ? !by.down : column === "value" });
+  return (
+    <div class="headlist" style={{ flexBasis: `${LIST - 20}px` }}>
+      <table>
+        <thead>
+          <tr>
+            {COLUMNS.map((column) => (
+              <th key={column} aria-sort={by.column !== column ? "none" : by.down ? "descending" : "ascending"}>
+                <button type="button" onClick={() => order(column)}>{column === "value" ? measure : column}{by.column === column && (by.down ? " ↓" : " ↑")}</button>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody onKeyDown={rowKeys}>
+          {sorted.map((head, i) => (
+            <tr key={`${head.layer}/${head.head}`} aria-selected={same(head, open)} data-row={`${head.layer}/${head.head}`} onClick={() => toggle(head)}>
+              <td><button type="button" tabIndex={i ? -1 : 0}>layer {head.layer}, head {head.head}</button></td>
+              <td><i class="swatch" style={{ background: faceOf(head, look, 0).color }} />{numberOf(head.value)}</td>
+              <td>{head.pattern}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** Up and down between the rows, of which only the first is reached by Tab. */
+function rowKeys(event: KeyboardEvent): void {
+  const row = (event.target as Element).closest("tr")!;
+  const next = event.key === "ArrowDown" ? row.nextElementSibling : event.key === "ArrowUp" ? row.previousElementSibling : null;
+  if (next) next.querySelector("button")!.focus(), event.preventDefault();
+}
+
+/** Heads without a number last, whichever way. */
+function sortedBy(heads: Head[], column: Column, down: boolean): Head[] {
+  const sign = down ? -1 : 1;
+  if (column === "head") return down ? [...heads].reverse() : heads;
+  if (column === "pattern") return [...heads].sort((a, b) => sign * a.pattern.localeCompare(b.pattern));
+  return [...heads].sort((a, b) => Number(a.value === null) - Number(b.value === null) || sign * (a.value! - b.value!));
+}
+
+/** The head that was clicked, as a heat map. */
+function Opened({ view, close }: { view: ViewProps; close(): void }) {
+  const { store } = view;
+  const map = useComputed<MapOf>(() => {
+    const stream = store.stream.value;
+    const { layer, head } = store.state.opened.value ?? { layer: -1, head: null };
+    const row = stream.layers.find((one) => one.layer === layer) ?? stream.layers[0]!;
+    return { stream, layer: row, head: head ?? row.heads[0]!, over: "head", quantity: stream.quantities![0]! };
+  });
+  const window = useWindow(view);
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => panel.current!.scrollIntoView({ block: "nearest" }), [map.value.layer, map.value.head]);
+  const title = `Layer ${map.value.layer.layer}, head ${map.value.head}`;
+  return (
+    <section class="panel" ref={panel} data-detail={`${map.value.layer.layer}/${map.value.head}`} aria-label={title}>
+      <div class="panelhead">
+        <h3>{title}</h3>
+        <button type="button" class="close" aria-label="Close" title="Close (Escape)" onClick={close}>×</button>
+      </div>
+      <MapPanel view={view} map={map} window={window} />
+    </section>
+  );
+}
