@@ -213,7 +213,7 @@ class Widget(anywidget.AnyWidget):
         """A name among those that the stream's spec has in this group; any where it has none."""
         shown = self._shown().get(group) if self._spec and self.stream else None
         names = [entry["name"] for entry in shown or []]  # type: ignore[attr-defined]
-        if names and value not in names:
+        if names and value and value not in names:
             raise InputError(f"{one} must be one of {names}, got {value!r}.")
         return str(value)
 
