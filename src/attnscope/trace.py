@@ -349,18 +349,15 @@ class Trace:
         Args:
             layer: the layer shown first (None: the first).
             head: the head shown first (None: the first), or `mean` or `max` over the layer's heads.
-            quantity: what is shown of each pair: `weight`, `score`, `norm`, `rollout`, ... (see
-                `measures.QUANTITIES`). A notebook can switch to any other that this trace has; a
-                saved page has weight, score and this one.
-            layers: the layers to choose from (None: all).
-            heads: the heads to choose from (None: all).
+            quantity: `weight`, `score`, `norm`, `rollout`, ... of `measures.QUANTITIES`. A notebook
+                can switch to any that the trace has; a saved page has weight, score and this one.
+            layers, heads: those to choose from (None: all).
             stream: the stream shown first (None: the first).
             color: how numbers become colours: `root` (faint weights stay visible), `linear`, `log`.
             theme: `light`, `dark`, or `auto` to follow the page.
 
         Raises:
-            InputError: for a layer, head or stream that is not there, a quantity that it does not
-                have, or an unknown option.
+            InputError: for a layer, head, stream, quantity or option that is not there.
         """
         from attnscope.view import View
         from attnscope.views.matrix import matrix_view
@@ -381,8 +378,7 @@ class Trace:
 
         Args:
             measure: the measure shown first (None: entropy), see `Trace.heads`.
-            layers: the layers shown, as rows in this order (None: all).
-            heads: the heads shown, as columns (None: all).
+            layers, heads: the rows and columns, in this order (None: all).
             stream: the stream shown first (None: the first).
             theme: `light`, `dark`, or `auto` to follow the page.
 
@@ -392,8 +388,8 @@ class Trace:
         from attnscope.view import View
         from attnscope.views.heads import heads_view
 
-        options: Any = {"layers": layers, "heads": heads, "stream": stream}
-        return View(self, heads_view(self, measure, theme=theme, **options))
+        where: Any = {"layers": layers, "heads": heads, "stream": stream}
+        return View(self, heads_view(self, measure, theme=theme, **where))
 
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"
