@@ -352,9 +352,8 @@ class Trace:
             quantity: `weight`, `score`, `norm`, `rollout`, ... of `measures.QUANTITIES`. A notebook
                 can switch to any that the trace has; a saved page has weight, score and this one.
             layers, heads: those to choose from (None: all).
-            stream: the stream shown first (None: the first).
+            stream, theme: as in the other views.
             color: how numbers become colours: `root` (faint weights stay visible), `linear`, `log`.
-            theme: `light`, `dark`, or `auto` to follow the page.
 
         Raises:
             InputError: for a layer, head, stream, quantity or option that is not there.
@@ -379,17 +378,13 @@ class Trace:
         Args:
             measure: the measure shown first (None: entropy), see `Trace.heads`.
             layers, heads: the rows and columns, in this order (None: all).
-            stream: the stream shown first (None: the first).
-            theme: `light`, `dark`, or `auto` to follow the page.
-
-        Raises:
-            InputError: for a measure that there is not, or that has no meaning for this stream.
+            stream, theme: as in the other views.
         """
         from attnscope.view import View
         from attnscope.views.heads import heads_view
 
-        where: Any = {"layers": layers, "heads": heads, "stream": stream}
-        return View(self, heads_view(self, measure, theme=theme, **where))
+        where = {"layers": layers, "heads": heads, "stream": stream}
+        return View(self, heads_view(self, measure, theme=theme, **where))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"
