@@ -11,26 +11,24 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
 from attnscope._types import HeadWeights, Weights
 from attnscope.errors import InputError
 from attnscope.generation import Generation
 from attnscope.provenance import UNKNOWN, Certificate, Provenance
 from attnscope.scores import ALL
+from attnscope.shows import Shows
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 
 if TYPE_CHECKING:
     from attnscope.measures.table import Table
-    from attnscope.view import View
-    from attnscope.views.display import Display
-    from attnscope.wire.spec import Theme
 
 STREAM_ORDER = ("self", "encoder", "decoder", "cross")
 
 
-class Trace:
+class Trace(Shows):
     """One recorded forward pass: tokens, streams of layers, provenance.
 
     Attributes:
@@ -206,185 +204,6 @@ class Trace:
         from attnscope.measures import shares
 
         return shares(self, **where)
-
-    def head_view(
-        self,
-        layer: int | None = None,
-        heads: Sequence[int] | None = None,
-        *,
-        layers: Sequence[int] | None = None,
-        stream: str | None = None,
-        theme: Theme = "auto",
-        **display: Unpack[Display],
-    ) -> View:
-        """One layer, several heads as coloured lines between query and key tokens.
-
-        Args:
-            layer: the layer shown first (None: the first).
-            heads: the heads switched on first (None: all).
-            layers: the layers to choose from (None: all).
-            stream: the stream shown first (None: the first).
-            theme: `light`, `dark`, or `auto` to follow the page.
-            **display: `mean`, `sort`, `hide_special`, `renormalise`, `threshold`; see
-                `attnscope.views.display.Display`. `mean=True` shows the mean alone unless `heads`
-                names some.
-        """
-        from attnscope.view import View
-        from attnscope.views.head import head_view
-
-        spec = head_view(self, layer, heads, layers=layers, stream=stream, theme=theme, **display)
-        return View(self, spec)
-
-    def model_view(
-        self,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
-        *,
-        stream: str | None = None,
-        cells: str = "auto",
-        theme: Theme = "auto",
-        **display: Unpack[Display],
-    ) -> View:
-        """Every layer and head at a glance; a click opens one.
-
-        Args:
-            layers: the layers shown, as rows in this order (None: all).
-            heads: the heads shown, as columns (None: all).
-            stream: the stream shown first (None: the first).
-            cells: `lines`, `heat`, or `auto`: lines up to 64 tokens, heat maps above.
-            theme: `light`, `dark`, or `auto` to follow the page.
-            **display: `mean` (as one more column), `sort` (within each row), `hide_special`,
-                `renormalise`, `threshold`; see `attnscope.views.display.Display`.
-        """
-        from attnscope.view import View
-        from attnscope.views.model import model_view
-
-        spec = model_view(self, layers, heads, stream=stream, cells=cells, theme=theme, **display)
-        return View(self, spec)
-
-    def neuron_view(
-        self,
-        layer: int | None = None,
-        head: int | None = None,
-        query: int | None = None,
-        *,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
-        stream: str | None = None,
-        theme: Theme = "auto",
-    ) -> View:
-        """One head from query and key vectors to weights, every step of the sum to be seen.
-
-        It starts as lines between query and key tokens; a token's ⊕ shows its neurons.
-
-        Args:
-            layer: the layer shown first (None: the first).
-            head: the head shown first (None: the first).
-            query: place of a query token whose neurons are shown at once (None: lines first).
-            layers: the layers to choose from (None: all).
-            heads: the heads to choose from (None: all).
-            stream: the stream shown first (None: the first).
-            theme: `light`, `dark`, or `auto` to follow the page.
-
-        Raises:
-            InputError: for a layer, head, query or stream that is not there, or where the trace
-                holds weights only: `attnscope.capture` records queries and keys.
-        """
-        from attnscope.view import View
-        from attnscope.views.neuron import neuron_view
-
-        spec = neuron_view(
-            self, layer, head, query, layers=layers, heads=heads, stream=stream, theme=theme
-        )
-        return View(self, spec)
-
-    def image_view(
-        self,
-        image: Any,
-        layer: int | None = None,
-        heads: Sequence[int] | None = None,
-        *,
-        query: int | None = None,
-        grid: tuple[int, int] | None = None,
-        layers: Sequence[int] | None = None,
-        stream: str | None = None,
-        theme: Theme = "auto",
-    ) -> View:
-        """A picture, and over it which patches a patch or [CLS] looks at, or is looked at by.
-
-        Args:
-            image: the picture as the model saw it (resized, cropped): a PIL image, the name of a
-                file, an array or tensor; `inputs["pixel_values"][0]` will do.
-            layer: the layer shown first (None: the first).
-            heads: the heads switched on first (None: all, as their mean).
-            query: place of the query shown first (None: the first token, usually [CLS]).
-            grid: (rows, columns) of the patches, where the capture could not tell.
-            layers: the layers to choose from (None: all).
-            stream: the stream shown (None: the first one made of patches).
-            theme: `light`, `dark`, or `auto` to follow the page.
-
-        Raises:
-            InputError: for an image that is none, or tokens that are not patches.
-        """
-        from attnscope.view import View
-        from attnscope.views.image import image_view
-
-        options: Any = {"query": query, "grid": grid, "layers": layers, "stream": stream}
-        return View(self, image_view(self, image, layer, heads, theme=theme, **options))
-
-    def matrix_view(
-        self,
-        layer: int | None = None,
-        head: int | str | None = None,
-        *,
-        quantity: str = "weight",
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
-        stream: str | None = None,
-        color: str = "root",
-        theme: Theme = "auto",
-    ) -> View:
-        """One head as a heat map, queries as rows and keys as columns: zoom, pan, read numbers.
-
-        Args:
-            layer: the layer shown first (None: the first).
-            head: the head shown first (None: the first), or `mean` or `max` over the layer's heads.
-            quantity: `weight`, `score`, `norm`, `rollout`, ... of `measures.QUANTITIES`. A notebook
-                can switch to any that the trace has; a saved page has weight, score and this one.
-            layers, heads: those to choose from (None: all).
-            stream, theme: as in the other views.
-            color: how numbers become colours: `root` (faint weights stay visible), `linear`, `log`.
-
-        Raises:
-            InputError: for a layer, head, stream, quantity or option that is not there.
-        """
-        from attnscope.view import View
-        from attnscope.views.matrix import matrix_view
-
-        options: Any = {"layers": layers, "heads": heads, "stream": stream, "color": color}
-        return View(self, matrix_view(self, layer, head, quantity=quantity, theme=theme, **options))
-
-    def heads_view(
-        self,
-        measure: str | None = None,
-        *,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
-        stream: str | None = None,
-        theme: Theme = "auto",
-    ) -> View:
-        """Layer × head map of any measure, and a list of heads to sort; a click opens a head.
-
-        Args:
-            measure: the measure shown first (None: entropy), see `Trace.heads`.
-            layers, heads: the rows and columns, in this order (None: all).
-            stream, theme: as in the other views.
-        """
-        from attnscope.view import View
-        from attnscope.views.heads import heads_view
-
-        where = {"layers": layers, "heads": heads, "stream": stream}
-        return View(self, heads_view(self, measure, theme=theme, **where))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"
