@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from attnscope._types import HeadWeights, Weights
 from attnscope.errors import InputError
@@ -21,14 +21,12 @@ from attnscope.scores import ALL
 from attnscope.shows import Shows
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
-
-if TYPE_CHECKING:
-    from attnscope.measures.table import Table
+from attnscope.trace_numbers import Numbers
 
 STREAM_ORDER = ("self", "encoder", "decoder", "cross")
 
 
-class Trace(Shows):
+class Trace(Numbers, Shows):
     """One recorded forward pass: tokens, streams of layers, provenance.
 
     Attributes:
@@ -177,33 +175,6 @@ class Trace(Shows):
         from attnscope.store import save
 
         return save(self, path, dtype=dtype, overviews=overviews)
-
-    def heads(self, measures: Sequence[str] | None = None, *, stream: str | None = None) -> Table:
-        """A table with one row a head: measures, and the pattern it shows; see `measures.heads`."""
-        from attnscope.measures import heads
-
-        return heads(self, measures, stream=stream)
-
-    def top(self, query: int | str, k: int = 5, **where: Any) -> Table:
-        """The keys that a query attends to most; see `measures.top` (layer=, head=, stream=)."""
-        from attnscope.measures import top
-
-        return top(self, query, k, **where)
-
-    def pairs(self, k: int = 20, **where: Any) -> Table:
-        """The strongest pairs of tokens; see `measures.pairs` (layer=, head=, stream=)."""
-        from attnscope.measures import pairs
-
-        return pairs(self, k, **where)
-
-    def segments(self, **where: Any) -> Table:
-        """The share of each row's weight that each segment of the keys gets: `measures.shares`.
-
-        Of a generation, the rows are those that made the generated tokens.
-        """
-        from attnscope.measures import shares
-
-        return shares(self, **where)
 
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"
