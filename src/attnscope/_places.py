@@ -46,7 +46,7 @@ def _places(what: str, one: Any, tokens: Tokens | None) -> Iterable[int]:
             f"{what} names {one!r}, and there are no tokens to look it up in: pass tokens=, a "
             "trace of the same text, or give positions."
         )
-    runs = [range(s.start, s.stop) for s in tokens.segments if s.name == one] or _runs(one, tokens)
+    runs = runs_of(one, tokens)
     if len(runs) == 1:
         return runs[0]
     if runs:
@@ -59,12 +59,21 @@ def _places(what: str, one: Any, tokens: Tokens | None) -> Iterable[int]:
     )
 
 
-def _runs(text: str, tokens: Tokens) -> list[range]:
-    """Words of this text, or tokens where no word is."""
-    singles = [range(at, at + 1) for at, token in enumerate(tokens.text) if token == text]
-    starts: dict[int, range] = {}
+def runs_of(name: str, tokens: Tokens) -> list[range]:
+    """Where segments of this name are, else words of this text, else tokens of it.
+
+    Where nothing is written exactly so, capitals do not matter (uncased models have none).
+    """
+    segments = [(s.name, range(s.start, s.stop)) for s in tokens.segments]
+    words: dict[int, range] = {}
     for at, word in enumerate(tokens.words):
         if word >= 0:
-            starts[word] = range(starts.get(word, range(at, at)).start, at + 1)
-    words = [run for run in starts.values() if "".join(tokens.text[i] for i in run) == text]
-    return words or singles
+            words[word] = range(words.get(word, range(at, at)).start, at + 1)
+    texts = [("".join(tokens.text[at] for at in run), run) for run in words.values()]
+    singles = [(text, range(at, at + 1)) for at, text in enumerate(tokens.text)]
+    for alike in (str, str.casefold):
+        for named in (segments, texts, singles):
+            found = [run for text, run in named if alike(text) == alike(name)]
+            if found:
+                return found
+    return []
