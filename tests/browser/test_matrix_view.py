@@ -476,3 +476,81 @@ def test_a_saved_page_offers_what_it_carries_and_a_live_one_all(page, open_view)
     assert saved.locator(options).evaluate_all(read) == ["weight", "score", "rollout"]
     live = open_live(page, trace.matrix_view())
     assert live.locator(options).evaluate_all(read) == attnscope.measures.quantities_of(trace)
+
+
+def listed(view: Locator) -> list[tuple[str, str]]:
+    """(query, key; number) of the list of strongest cells."""
+    found = view.locator(".strongest li button")
+    read = (
+        "all => all.map(b => [b.querySelector('i')?.textContent, b.querySelector('b').textContent])"
+    )
+    return [(place, number) for place, number in found.evaluate_all(read)]
+
+
+@pytest.mark.parametrize("tokens", [14, 700])
+def test_the_strongest_cells_are_listed_and_gone_to(show, tokens):
+    trace = vectors_trace(tokens, causal=True)
+    view = show(trace, layer=1, head=1)
+    view.get_by_role("button", name="Strongest").click()
+    expect(view.locator(".strongest li button:disabled")).to_have_count(0)
+    weights = trace.weights(1, 1)
+    cells = [tuple(map(int, place.split(", "))) for place, _ in listed(view)]
+    assert len(cells) == 12
+    values = [weights[cell] for cell in cells]
+    assert values == sorted(values, reverse=True)
+    assert values[0] == weights.max()
+    assert all(is_true(text, value) for (_, text), value in zip(listed(view), values, strict=True))
+    keys = [key for _, key in cells]
+    assert max(keys.count(key) for key in keys) <= 2
+    view.locator(".strongest li button").nth(2).click()
+    settle(view)
+    assert cursor(view) == "{}/{}".format(*cells[2])
+    assert listed(view)[0][0] == "{}, {}".format(*cells[0])
+    plot(view).focus()
+    press(view, "s")
+    assert cursor(view) == "{}/{}".format(*cells[3])
+    press(view, "Shift+S", "Shift+S")
+    assert cursor(view) == "{}/{}".format(*cells[1])
+    press(view, "Escape")
+    expect(view.locator(".strongest")).to_have_count(0)
+
+
+def test_a_token_is_searched_for_and_gone_to(show):
+    view = show(vectors_trace(300))
+    search = view.get_by_role("searchbox")
+    search.fill("TOK29")
+    assert view.locator(".finder output").inner_text() == "11"
+    assert view.locator(".mapaxis.query .mark").count() > 1
+    search.press("Enter")
+    settle(view)
+    assert cursor(view) == "29/29"
+    (top, bottom), (left, right) = window(view)
+    assert bottom - top == right - left == 40
+    assert top <= 29 < bottom
+    assert "tok29" in view.locator(".mapaxis.key .found").all_inner_texts()
+    search.press("Enter")
+    settle(view)
+    assert cursor(view) == "290/290"
+    search.press("Shift+Enter")
+    search.press("Shift+Enter")
+    settle(view)
+    assert cursor(view) == "299/299"
+    search.fill("nothing like it")
+    assert view.locator(".finder output").inner_text() == "none"
+    search.press("Escape")
+    expect(search).to_have_value("")
+    expect(view.locator(".mark")).to_have_count(0)
+
+
+def test_buttons_zoom_like_the_keys(show):
+    view = show(vectors_trace(40))
+    view.get_by_role("button", name="Zoom in").click()
+    settle(view)
+    assert window(view) == [[10, 30], [10, 30]]
+    view.get_by_role("button", name="Zoom out").click()
+    settle(view)
+    assert window(view) == [[0, 40], [0, 40]]
+    view.get_by_role("button", name="Zoom in").click()
+    view.get_by_role("button", name="Show all").click()
+    settle(view)
+    assert window(view) == [[0, 40], [0, 40]]

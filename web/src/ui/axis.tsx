@@ -15,7 +15,7 @@ export interface AxisProps {
   room: number;
   at: PairSpec | null;
   cursor: PairSpec | null;
-  /** Whether a token is among those searched for. */
+  /** Whether a token is among those searched for: marked wherever it is. */
   found(index: number): boolean;
 }
 
@@ -30,11 +30,21 @@ export function Axis(props: AxisProps) {
   return (
     <div class={`mapaxis ${side}`} aria-hidden="true" data-axis={side} style={side === "query" ? { height: `${box.height}px` } : { width: `${box.width}px` }}>
       <b class="title">{side === "query" ? "query ↓" : "key →"}</b>
+      {marksOf(props, each).map((place) => <i key={`found${place}`} class="mark" style={{ [side === "query" ? "top" : "left"]: `${place}px` }} />)}
       {shown.map((index) => <Tick key={index} index={index} each={each} here={false} {...props} />)}
       {[...new Set(here)].map((index) => <Tick key={`here${index}`} index={index} each={each} here {...props} />)}
       {spec.segments.length > 1 && spec.segments.map((segment) => <Bar key={segment.start} segment={segment} each={each} {...props} />)}
     </div>
   );
+}
+
+/** Where the tokens found lie, each pixel once. */
+function marksOf({ side, window, found }: AxisProps, each: number): number[] {
+  const { start, stop } = window[side];
+  const places = new Set<number>();
+  for (let index = Math.max(0, Math.floor(start)); index < stop; index++)
+    if (found(index)) places.add(Math.round((index + 0.5 - start) * each));
+  return [...places].filter((place) => place >= 0);
 }
 
 type TickProps = AxisProps & { index: number; each: number; here: boolean };

@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { contains, sizeOf, type Shown } from "../data/filter";
 import type { Feed } from "../data/planes";
-import { stepFor, tilesOf, topStep } from "../data/tiles";
+import { stepFor, tilesOf, topStep, type Size, type TileAt } from "../data/tiles";
 import { shownText } from "../data/tokens";
 import { framed, pixelRatio } from "../draw/canvas";
 import { paintCells, paintMap, xOf, yOf, type Look } from "../draw/map";
@@ -20,26 +20,32 @@ export interface MapProps {
   world: Shown;
   window: Shown;
   box: MapBox;
+  /** Cells a block, of those that the screen can show. */
+  step: number;
   margins: Record<SideName, number>;
   /** Null until it is known how large the numbers are. */
   look: Look | null;
   cursor: PairSpec | null;
   /** What a number is: `weight`, `mean weight of 12 heads`. */
   what: string;
+  /** Tiles that are wanted beside those shown. */
+  more: TileAt[];
   found(side: SideName, index: number): boolean;
   show(window: Shown): void;
   setCursor(cell: PairSpec): void;
   enter(cell: PairSpec): void;
   leave(): boolean;
+  /** To the next strong cell, or the one before. */
+  next(by: number): void;
   painted(): void;
 }
 
 export function HeatMap(props: MapProps) {
-  const { box, margins, sides, window, cursor, feed } = props;
+  const { box, margins, sides, window, cursor, feed, step } = props;
   const el = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const { hover, brush, handlers } = useMapPointing(el, props);
-  const step = useMapPainting(props, canvas);
+  useMapPainting(props, canvas);
   const at = hover ?? (cursor && inside(cursor, window) ? cursor : null);
   const axes = { window, box, at, cursor };
   return (
@@ -75,17 +81,16 @@ function inside(cell: PairSpec, { query, key }: Shown): boolean {
 }
 
 /** Paints after every rendering, once a frame, with the tiles at hand; asks for those that lack. */
-function useMapPainting(props: MapProps, canvas: { current: HTMLCanvasElement | null }): number {
+function useMapPainting(props: MapProps, canvas: { current: HTMLCanvasElement | null }): void {
   const paint = useRef(() => {});
   const painter = useMemo(() => framed(() => paint.current()), []);
-  const { box, window, feed, look } = props;
-  const ratio = canvas.current ? pixelRatio(canvas.current) : globalThis.devicePixelRatio || 1;
-  const pixels = Math.max(box.width / sizeOf(window.key), box.height / sizeOf(window.query)) * ratio;
-  const step = feed ? stepFor(pixels, feed.plane.size) : 1;
+  const { box, window, feed, look, step } = props;
   paint.current = () => {
     if (!feed || !canvas.current) return;
-    feed.want([...tilesOf(props.world, topStep(feed.plane.size), feed.plane.size), ...tilesOf(window, step, feed.plane.size)]);
+    const { size } = feed.plane;
+    feed.want([...tilesOf(props.world, topStep(size), size), ...tilesOf(window, step, size), ...props.more]);
     if (!look) return;
+    const ratio = pixelRatio(canvas.current);
     const context = fitted(canvas.current, box, ratio);
     const placed = { shown: window, width: context.canvas.width, height: context.canvas.height };
     paintMap(context, feed, placed, step, look);
@@ -94,7 +99,11 @@ function useMapPainting(props: MapProps, canvas: { current: HTMLCanvasElement | 
   };
   useLayoutEffect(() => painter.request());
   useEffect(() => () => painter.cancel(), []);
-  return step;
+}
+
+/** The finest step that the screen can show of a window. */
+export function shownStep(box: MapBox, { query, key }: Shown, size: Size): number {
+  return stepFor(Math.max(box.width / sizeOf(key), box.height / sizeOf(query)) * (globalThis.devicePixelRatio || 1), size);
 }
 
 function fitted(canvas: HTMLCanvasElement, { width, height }: MapBox, ratio: number): CanvasRenderingContext2D {

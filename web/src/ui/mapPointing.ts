@@ -16,6 +16,8 @@ export interface MapActions {
   enter(cell: PairSpec): void;
   /** Escape; false when there was nothing to leave. */
   leave(): boolean;
+  /** To the next strong cell, or the one before. */
+  next(by: number): void;
 }
 
 export interface Brush {
@@ -164,6 +166,7 @@ function keyed(event: KeyboardEvent, actions: MapActions): boolean {
   if (zoom) show(zoomed(window, world, zoom, middleOf(cursor, window)));
   else if (event.key === "0") show(world);
   else if ((event.key === "Enter" || event.key === " ") && cursor) actions.enter(cursor);
+  else if (event.key === "s" || event.key === "S") actions.next(event.key === "s" ? 1 : -1);
   else if (event.key === "Escape") return actions.leave();
   else return false;
   return true;

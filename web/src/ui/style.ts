@@ -225,7 +225,7 @@ button.map { cursor: pointer; }
 button.map:hover { background: var(--hover); }
 .map[aria-pressed=true] { color: var(--ink); font-weight: 600; box-shadow: 0 0 0 1.5px var(--accent); }
 
-.mapbox { display: flex; gap: 10px; align-items: flex-start; }
+.mapbox { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; }
 .heatmap { position: relative; flex: none; }
 .plot { position: relative; overflow: hidden; cursor: crosshair; user-select: none; touch-action: pan-y; box-shadow: 0 0 0 1px var(--line); }
 .plot.moves { cursor: grab; touch-action: none; }
@@ -253,12 +253,25 @@ button.map:hover { background: var(--hover); }
 .tick.special { color: var(--quiet); }
 .tick.here { font-weight: 650; background: var(--bg); z-index: 1; color: var(--ink); }
 .tick.found { color: var(--accent); font-weight: 650; }
+.mark { position: absolute; background: var(--accent); }
+.mapaxis.query .mark { right: 0; width: 5px; height: 3px; margin-top: -1px; }
+.mapaxis.key .mark { bottom: 0; height: 5px; width: 3px; margin-left: -1px; }
+.finder input { font: inherit; font-size: 13px; height: 28px; width: 140px; padding: 0 8px; border: 1px solid var(--line); border-radius: 6px; background: var(--bg); color: var(--ink); }
+.strongest { flex: 1 1 160px; max-width: 270px; font-size: 12.5px; }
+.strongest ol { list-style: none; margin: 0; padding: 0; }
+.strongest li button { font: inherit; color: inherit; border: 0; border-radius: 5px; background: none; width: 100%; padding: 3px 6px; display: flex; justify-content: space-between; gap: 10px; text-align: left; cursor: pointer; }
+.strongest li button:hover { background: var(--hover); }
+.strongest li [aria-current=true] { background: var(--wash); }
+.strongest span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.strongest i { font-style: normal; font-size: 11px; color: var(--quiet); }
+.strongest b { font-variant-numeric: tabular-nums; font-weight: 500; }
+.strongest p { margin: 6px; font-size: 11.5px; }
 .colorbar { position: relative; width: 54px; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; flex: none; }
 .colorbar canvas { border-radius: 2px; box-shadow: 0 0 0 1px var(--line); display: block; }
 .colorbar span { position: absolute; left: 17px; transform: translateY(-50%); white-space: nowrap; }
 .colorbar em { position: absolute; font-style: normal; left: 0; top: calc(100% + 8px); line-height: 1.25; width: 60px; }
 .wraps { flex-wrap: wrap; }
-.wraps .mapbox { max-width: 100%; }
+.wraps .mapbox { max-width: 100%; flex-wrap: nowrap; }
 .wraps .colorbar { margin-top: 38px; margin-right: 14px; }
 .faces .cell { font: 10.5px/1 ${FONT}; font-variant-numeric: tabular-nums; }
 .headlist { flex: 1 1 auto; max-height: 460px; overflow-y: auto; font-size: 12.5px; font-variant-numeric: tabular-nums; }

@@ -2,16 +2,18 @@
 // is what it is. The matrix view is one, the heads view opens one.
 import { useSignal, type ReadonlySignal } from "@preact/signals";
 import { useMemo, useRef, useState } from "preact/hooks";
-import { contains, type Shown } from "../data/filter";
+import { contains, sizeOf, type Shown } from "../data/filter";
 import { rowOf } from "../data/steps";
+import { cellIn } from "../data/strongest";
 import { topStep, type Size } from "../data/tiles";
 import { widest } from "../draw/canvas";
 import type { Look } from "../draw/map";
 import type { Store } from "../store";
 import type { PairSpec, SideName, SideSpec } from "../types";
 import { ColorBar } from "../ui/colorBar";
-import { HeatMap } from "../ui/map";
-import { boxOf, stateOf, windowOf } from "../ui/mapLayout";
+import { HeatMap, shownStep } from "../ui/map";
+import { FinderBar, StrongestList, tilesFor, useFinder, useStrongest } from "../ui/mapFinder";
+import { around, boxOf, revealing, stateOf, windowOf } from "../ui/mapLayout";
 import { Problem, Waiting } from "../ui/note";
 import { FONT } from "../ui/style";
 import { Why } from "../ui/why";
@@ -67,30 +69,55 @@ interface PictureProps {
 }
 
 const COLORBAR = 64;
+/** Cells smaller than this are not seen when something is looked for. */
+const SEEN = 6;
+const NEAR = 40;
 
 function Picture({ view, map, fed, window, width, why, setWhy }: PictureProps) {
   const { store, status } = view;
   const { state } = store;
-  const [sides, world] = [store.sides.value, store.filter.value];
+  const [sides, world, at, cursor] = [store.sides.value, store.filter.value, window.at.value, state.cursor.value];
+  const [listed, setListed] = useState(false);
   const margins = useMargins(sides, width);
   const box = useMemo(() => boxOf(Math.max(60, width - margins.query - COLORBAR), world), [width, margins, world]);
+  const step = fed.feed ? shownStep(box, at, fed.feed.plane.size) : 1;
+  const list = useStrongest(fed.feed, at, step, listed, fed.turn);
+  const finder = useFinder(sides, world, cursor);
   const [look, what] = [lookOf(view, map, fed), whatOf(map)];
+  const go = (cell: PairSpec) => {
+    state.cursor.value = cell;
+    const small = Math.min(box.width / sizeOf(at.key), box.height / sizeOf(at.query)) < SEEN;
+    window.show(small ? around(cell, NEAR, at, world) : revealing(at, world, cell));
+  };
   const leave = () => {
-    const left = why || state.window.value !== null || state.cursor.value !== null;
+    const left = why || listed || state.window.value !== null || cursor !== null;
     if (why) setWhy(false);
+    else if (listed) setListed(false);
     else if (state.window.value) window.show(world);
     else state.cursor.value = null;
     return left;
   };
+  const next = (by: number) => {
+    if (!listed) return setListed(true);
+    const cells = list.flatMap(({ block }) => cellIn(fed.feed!, block) ?? []);
+    const place = cells.findIndex((cell) => cell.query === cursor?.query && cell.key === cursor.key);
+    const cell = cells[(place + by + cells.length) % cells.length];
+    if (cell) go(cell);
+  };
   return (
-    <div class="mapbox">
-      <HeatMap
-        feed={fed.feed} sides={sides} world={world} window={window.at.value} box={box} margins={margins} look={look} cursor={state.cursor.value} what={what}
-        found={() => false} show={window.show} setCursor={(cell) => (state.cursor.value = cell)} enter={(cell) => ((state.cursor.value = cell), setWhy(true))}
-        leave={leave} painted={status.painted}
-      />
-      {look && <div style={{ paddingTop: `${margins.key}px` }}><ColorBar look={look} height={Math.min(Math.max(box.height, 60), 320)} label={what} /></div>}
-    </div>
+    <>
+      <FinderBar finder={finder} window={at} world={world} listed={listed} setListed={setListed} show={window.show} go={go} />
+      <div class="mapbox">
+        <HeatMap
+          feed={fed.feed} sides={sides} world={world} window={at} box={box} step={step} margins={margins} look={look} cursor={cursor} what={what}
+          more={fed.feed ? tilesFor(list, fed.feed) : []} found={(side, index) => finder.matches[side].has(index)} show={window.show}
+          setCursor={(cell) => (state.cursor.value = cell)} enter={(cell) => ((state.cursor.value = cell), setWhy(true))} leave={leave} next={next}
+          painted={status.painted}
+        />
+        {look && <div style={{ paddingTop: `${margins.key}px` }}><ColorBar look={look} height={Math.min(Math.max(box.height, 60), 320)} label={what} /></div>}
+        {listed && fed.feed && <StrongestList list={list} feed={fed.feed} sides={sides} cursor={cursor} go={go} close={() => setListed(false)} />}
+      </div>
+    </>
   );
 }
 

@@ -7,9 +7,8 @@ import type { Store } from "../store";
 import type { Blocks, ColorScale, Over } from "../types";
 import { Field, FilterSelect, LayerSelect, optionOf, Select, stepHead, stepLayer, Stepper, StreamSelect, Switch, type Option } from "../ui/controls";
 import { ACCURACY, MapFoot } from "../ui/legend";
-import { zoomed } from "../ui/mapLayout";
 import type { View, ViewProps } from "./frame";
-import { MapPanel, sizeOfMap, useWindow, type MapWindow } from "./mapPanel";
+import { MapPanel, sizeOfMap, useWindow } from "./mapPanel";
 import { quantitiesOf, wholeLayer, type MapOf } from "./plane";
 
 export const matrixView: View = (el, spec, source, store, around) => {
@@ -29,7 +28,7 @@ function MatrixView(props: ViewProps) {
   return (
     <div class="root" data-mode={props.mode.value} onKeyDown={(event) => viewKeys(event, store)}>
       {spec.title && <h2>{spec.title}</h2>}
-      <Bar {...props} map={map.value} window={window} />
+      <Bar {...props} map={map.value} />
       <MapPanel view={props} map={map} window={window} />
       <MapFoot mode={props.mode.value} notes={spec.notes} help={HELP} accuracy={accuracyOf(props, map.value)} />
     </div>
@@ -41,13 +40,7 @@ const HELP = "Drag to select a part · click into the map, then the wheel zooms 
 const COLORS: Option[] = [{ value: "root", label: "Root" }, { value: "linear", label: "Linear" }, { value: "log", label: "Log" }];
 const BLOCKS: Option[] = [{ value: "max", label: "Max" }, { value: "mean", label: "Mean" }];
 
-interface BarProps extends ViewProps {
-  map: MapOf;
-  window: MapWindow;
-}
-
-function Bar(props: BarProps) {
-  const { spec, source, store, map } = props;
+function Bar({ spec, source, store, map }: ViewProps & { map: MapOf }) {
   const quantities = quantitiesOf(source, map.stream, map.layer).map(({ name, label }) => ({ value: name, label }));
   return (
     <div class="bar">
@@ -61,7 +54,6 @@ function Bar(props: BarProps) {
       )}
       <FilterSelect store={store} />
       <Looks store={store} map={map} />
-      <Zoom {...props} />
     </div>
   );
 }
@@ -88,17 +80,6 @@ function Looks({ store, map: { quantity } }: { store: Store; map: MapOf }) {
       {quantity.high !== null && <Switch name="fit" label="up to" options={ranges} value={fit.value ? "fit" : ""} set={(v) => (fit.value = v === "fit")} />}
       {topStep(sizeOfMap(store)) > 1 && <Switch name="blocks" label="Blocks" options={BLOCKS} value={blocks.value} set={(v) => (blocks.value = v as Blocks)} />}
     </>
-  );
-}
-
-function Zoom({ store, window }: BarProps) {
-  const zoom = (factor: number) => window.show(zoomed(window.at.value, store.filter.value, factor, { x: 0.5, y: 0.5 }));
-  return (
-    <span class="stepper">
-      <button type="button" class="plain" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(1 / 2)}>+</button>
-      <button type="button" class="plain" aria-label="Zoom out" title="Zoom out (−)" onClick={() => zoom(2)}>−</button>
-      <button type="button" class="plain" aria-label="Show all" title="Show all (0)" onClick={() => window.show(store.filter.value)}>⤢</button>
-    </span>
   );
 }
 
