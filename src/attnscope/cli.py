@@ -123,6 +123,8 @@ def view_command(
 @main.command("heads")
 @_of_a_text
 @_as_table
+@click.option("--measure", "names", multiple=True, help="A measure, e.g. entropy; may be repeated.")
+@click.option("--words", is_flag=True, help="Over words instead of tokens.")
 @click.option("--sort", help="A column to sort by, largest first, e.g. previous_token.")
 def heads_command(
     text: str,
@@ -131,10 +133,15 @@ def heads_command(
     target: str | None,
     stream: str | None,
     form: str | None,
+    names: tuple[str, ...],
+    words: bool,
     sort: str | None,
 ) -> None:
     """Measure every head on TEXT: entropy, distance, patterns."""
-    table = _captured(model, text, pair, target).heads(stream=stream)
+    from attnscope.measures.heads import OF_VALUES
+
+    trace = _captured(model, text, pair, target, values=bool(OF_VALUES & set(names)))
+    table = (trace.words() if words else trace).heads(names or None, stream=stream)
     _print_table(table.sort(sort) if sort else table, form)
 
 
@@ -144,6 +151,14 @@ def heads_command(
 @click.option("--query", required=True, help="The query: its text, or its position.")
 @click.option("--layer", type=int, help="One layer; without it, the mean over all.")
 @click.option("--head", type=int, help="One head; without it, the mean over all.")
+@click.option(
+    "--measure",
+    "name",
+    default="weight",
+    show_default=True,
+    help="weight, norm, rollout, alti, ...",
+)
+@click.option("--words", is_flag=True, help="Over words instead of tokens (weight, rollout, flow).")
 @click.option("-k", type=int, default=5, show_default=True, help="How many keys.")
 def top_command(
     text: str,
@@ -155,12 +170,19 @@ def top_command(
     query: str,
     layer: int | None,
     head: int | None,
+    name: str,
+    words: bool,
     k: int,
 ) -> None:
     """Say which tokens of TEXT a query attends to most."""
-    trace = _captured(model, text, pair, target)
+    from attnscope.measures import QUANTITIES
+    from attnscope.measures.known import known
+
+    needs = QUANTITIES[known("quantity", name, QUANTITIES)].needs
+    trace = _captured(model, text, pair, target, **({needs: True} if needs else {}))
     place = int(query) if query.isdecimal() else query
-    _print_table(trace.top(place, k, layer=layer, head=head, stream=stream), form)
+    shown = trace.words() if words else trace
+    _print_table(shown.top(place, k, layer=layer, head=head, of=name, stream=stream), form)
 
 
 @main.command("compare")
@@ -200,7 +222,9 @@ def compare_command(
         ctx.exit(1)
 
 
-def _captured(model: str, text: str, pair: str | None, target: str | None) -> Trace:
+def _captured(
+    model: str, text: str, pair: str | None, target: str | None, **recorded: bool
+) -> Trace:
     import attnscope
     from attnscope import pretrained
 
@@ -209,7 +233,7 @@ def _captured(model: str, text: str, pair: str | None, target: str | None) -> Tr
         places = "its cache" if pretrained.is_offline() else "its cache and on the hub"
         click.echo(f"{model} is no folder here: transformers looks in {places}.", err=True)
     network, tokenizer = pretrained.load(model)
-    return attnscope.capture(network, tokenizer, text, pair, target=target)
+    return attnscope.capture(network, tokenizer, text, pair, target=target, **recorded)
 
 
 def _print_table(table: Table, form: str | None) -> None:

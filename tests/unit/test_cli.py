@@ -201,6 +201,44 @@ def test_heads_prints_a_table_json_or_csv(measured, folder):
     assert "no column 'nope'" in wrong.output
 
 
+@pytest.fixture
+def recorded(monkeypatch):
+    """What `attnscope.capture` was asked to record; it gives two pieces of one word and another."""
+    weights = np.full((2, 2, 3, 3), 1 / 3, np.float32)
+    trace = attnscope.from_attention(weights, ["cat", "##s", "sat"])
+    asked = []
+    monkeypatch.setattr(attnscope, "capture", lambda *_, **named: asked.append(named) or trace)
+    monkeypatch.setattr(pretrained, "load", lambda _: ("model", "tokenizer"))
+    return asked
+
+
+def test_heads_takes_measures_and_words(recorded, folder):
+    some = ("--measure", "entropy", "--measure", "next_token")
+    plain = invoke("heads", "--model", folder, "x", *some, "--csv").output.splitlines()
+    assert plain[0] == "layer,head,entropy,next_token"
+    words = invoke("heads", "--model", folder, "x", *some, "--words", "--json").output
+    assert json.loads(words)[0]["next_token"] == pytest.approx(1 / 3)
+    invoke("heads", "--model", folder, "x", "--measure", "special_norm")
+    assert [named["values"] for named in recorded] == [False, False, True]
+    wrong = invoke("heads", "--model", folder, "x", "--measure", "entopy")
+    assert wrong.exit_code == 2
+    assert "Did you mean 'entropy'?" in wrong.output
+
+
+def test_top_takes_any_quantity_and_records_what_it_needs(recorded, folder):
+    ask = ("top", "--model", folder, "x", "--query", "0", "--csv", "--measure")
+    assert invoke(*ask, "rollout").output.splitlines()[0] == "key,token,rollout"
+    words = invoke(*ask, "weight", "--words").output.splitlines()
+    assert words[1].startswith("0,cats,0.66")
+    lacking = invoke(*ask, "norm")
+    assert lacking.exit_code == 2
+    assert "this needs values" in lacking.output
+    assert recorded[-1]["values"] is True
+    wrong = invoke(*ask, "rolout")
+    assert "Did you mean 'rollout'?" in wrong.output
+    assert len(recorded) == 3
+
+
 def test_top_takes_a_token_or_its_position(measured, folder):
     by_text = invoke("top", "--model", folder, "x", "--query", "cat", "-k", "2", "--csv")
     assert by_text.output.splitlines()[0] == "key,token,weight"

@@ -118,6 +118,28 @@ def test_pairs_leave_special_tokens_out() -> None:
     assert set(trace.pairs(special=True)["key_token"]) == {"[CLS]", "a", "b"}
 
 
+def test_pairs_and_top_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = a_trace(3, n=9)
+    mean = np.mean([trace.weights(layer).mean(0) for layer in (0, 1)], axis=0)
+    order = np.argsort(-mean, axis=None, kind="stable")[:7]
+    monkeypatch.setattr(sys.modules["attnscope.measures.pairs"], "BLOCK", 60)
+    table = trace.pairs(7, special=True)
+    np.testing.assert_allclose(table["weight"], mean.flat[order], atol=1e-6)
+    assert (table["query"] * 9 + table["key"]).tolist() == order.tolist()
+    best = trace.top(4, 3)
+    np.testing.assert_allclose(best["weight"], np.sort(mean[4])[::-1][:3], atol=1e-6)
+
+
+def test_pairs_and_top_take_any_quantity() -> None:
+    trace = a_trace(n=5)
+    after = measures.rollout(trace)
+    best = trace.top(2, 1, of="rollout")
+    assert best["rollout"][0] == pytest.approx(after[2].max())
+    before = trace.top(2, 1, of="rollout", layer=0)["rollout"][0]
+    assert before == pytest.approx(measures.quantity(trace, "rollout").layer(0).rows()[0, 2].max())
+    assert trace.pairs(1, of="rollout", special=True)["rollout"][0] == pytest.approx(after.max())
+
+
 def cross() -> attnscope.Trace:
     return attnscope.from_attention(cross=np.full((1, 2, 2, 3), 1 / 3, np.float32))
 

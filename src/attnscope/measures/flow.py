@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from attnscope._numbers import spans_of
 from attnscope.errors import InputError, MissingDependencyError
-from attnscope.measures.pairs import position_of
+from attnscope.measures.known import position_of
 from attnscope.scores import Layer
 from attnscope.stream import Stream
 from attnscope.trace import Trace

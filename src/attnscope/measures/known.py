@@ -1,4 +1,4 @@
-"""What to say of a name that nobody knows: those there are, and the nearest."""
+"""Names, counts and positions that users give: what is meant, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from attnscope._numbers import index_of
 from attnscope.errors import InputError
+from attnscope.tokens import Tokens
 
 
 def known(what: str, name: Any, among: Iterable[str]) -> str:
@@ -21,3 +23,25 @@ def known(what: str, name: Any, among: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise InputError(f"no {what} {name!r}; there are {', '.join(names)}.{hint}")
+
+
+def count_of(what: str, given: Any) -> int:
+    """A whole number of at least 1."""
+    number = index_of(what, given)
+    if number < 1:
+        raise InputError(f"{what} must be at least 1, got {number}.")
+    return number
+
+
+def position_of(tokens: Tokens, query: int | str) -> int:
+    """The position of a query given as such, or as a text that is there once."""
+    if isinstance(query, str):
+        places = [place for place, text in enumerate(tokens.text) if text == query]
+        if len(places) == 1:
+            return places[0]
+        where = f"at {', '.join(map(str, places))}" if places else f"not among {list(tokens.text)}"
+        raise InputError(f"query {query!r} is {where}: give its position as a number.")
+    place = index_of("query", query)
+    if not 0 <= place < len(tokens):
+        raise InputError(f"query {place} is not there: tokens go from 0 to {len(tokens) - 1}.")
+    return place

@@ -1,4 +1,4 @@
-"""Which token attends most to which: weights as tables."""
+"""Which token attends most to which: weights, or any quantity of `quantities`, as tables."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from attnscope._numbers import index_of
 from attnscope._types import HeadWeights
-from attnscope.errors import InputError
+from attnscope.measures.known import count_of, position_of
+from attnscope.measures.quantities import QUANTITIES, quantity
 from attnscope.measures.table import Table
-from attnscope.tokens import Tokens
+from attnscope.stream import Stream
 from attnscope.trace import Trace
+
+BLOCK = 4_000_000
+"""Numbers looked at a time."""
 
 
 def top(
@@ -21,6 +24,7 @@ def top(
     *,
     layer: int | None = None,
     head: int | None = None,
+    of: str = "weight",
     stream: str | None = None,
 ) -> Table:
     """The keys that a query attends to most.
@@ -29,18 +33,23 @@ def top(
         trace: what to look at.
         query: position of the query, or its text (which must be there once).
         k: how many keys.
-        layer: number of a layer; None takes the mean over all layers.
+        layer: number of a layer; None takes the mean over all layers, or the last one of a
+            quantity that goes across layers (rollout, ALTI).
         head: number of a head; None takes the mean over all heads.
+        of: the quantity, one of `measures.QUANTITIES`.
         stream: may be left out where there is only one.
 
     Returns:
-        Columns `key` (position), `token`, `weight` (0..1), largest first.
+        Columns `key` (position), `token`, and the quantity (`weight`: 0..1), largest first.
+
+    Raises:
+        InputError: for a query, layer, head, quantity or stream that is not there.
     """
-    found = trace.stream(stream)
+    found = quantity(trace, of, stream)
     row = position_of(found.query, query)
-    weights = np.nan_to_num(_mean(trace, layer, head, stream)[row])
-    best = np.argsort(-weights, kind="stable")[: _count(k)]
-    return Table({"key": best, "token": np.array(found.key.text)[best], "weight": weights[best]})
+    numbers = np.nan_to_num(_mean(found, of, layer, head, slice(row, row + 1))[0])
+    best = np.argsort(-numbers, kind="stable")[: count_of("k", k)]
+    return Table({"key": best, "token": np.array(found.key.text)[best], of: numbers[best]})
 
 
 def pairs(
@@ -50,6 +59,7 @@ def pairs(
     layer: int | None = None,
     head: int | None = None,
     special: bool = False,
+    of: str = "weight",
     stream: str | None = None,
 ) -> Table:
     """The strongest pairs of tokens.
@@ -57,61 +67,60 @@ def pairs(
     Args:
         trace: what to look at.
         k: how many pairs.
-        layer: number of a layer; None takes the mean over all layers.
+        layer: number of a layer; None takes the mean over all layers, or the last one of a
+            quantity that goes across layers (rollout, ALTI).
         head: number of a head; None takes the mean over all heads.
         special: count special tokens in.
+        of: the quantity, one of `measures.QUANTITIES`.
         stream: may be left out where there is only one.
 
     Returns:
-        Columns `query`, `query_token`, `key`, `key_token`, `weight` (0..1), largest first.
+        Columns `query`, `query_token`, `key`, `key_token`, and the quantity (`weight`: 0..1),
+        largest first.
+
+    Raises:
+        InputError: for a layer, head, quantity or stream that is not there.
     """
-    found = trace.stream(stream)
-    weights = np.nan_to_num(_mean(trace, layer, head, stream))
-    if not special:
-        weights = np.where(found.query.special[:, None] | found.key.special, -1, weights)
-    order = np.argsort(-weights, axis=None, kind="stable")[: _count(k)]
-    query, key = np.unravel_index(order, weights.shape)
-    kept = weights[query, key] >= 0
-    query, key = query[kept], key[kept]
+    found, most = quantity(trace, of, stream), count_of("k", k)
+    n_query, n_key = len(found.query), len(found.key)
+    step = max(1, BLOCK // max(1, n_key * max(layer.shape[0] for layer in found.layers)))
+    best = np.zeros((3, 0))
+    for start in range(0, n_query, step):
+        rows = np.nan_to_num(_mean(found, of, layer, head, slice(start, start + step)))
+        if not special:
+            hidden = found.query.special[start : start + step, None] | found.key.special
+            rows = np.where(hidden, -np.inf, rows)
+        best = _strongest(best, rows, start, most)
+    query, key = best[:2].astype(int)
     return Table(
         {
             "query": query,
             "query_token": np.array(found.query.text)[query],
             "key": key,
             "key_token": np.array(found.key.text)[key],
-            "weight": weights[query, key],
+            of: best[2],
         }
     )
 
 
-def _mean(trace: Trace, layer: int | None, head: int | None, stream: str | None) -> HeadWeights:
-    """Weights of one head, or their mean over heads and layers."""
-    found = trace.stream(stream)
-    numbers = found.numbers if layer is None else [layer]
+def _strongest(best: np.ndarray, rows: HeadWeights, start: int, most: int) -> np.ndarray:
+    """[query, key, number; pair]: the strongest so far and of these rows, largest first."""
+    order = np.argsort(-rows, axis=None, kind="stable")[:most]
+    query, key = np.unravel_index(order, rows.shape)
+    more = np.stack([query + start, key, rows[query, key]])
+    both = np.concatenate([best, more[:, np.isfinite(more[2])]], axis=1)
+    return both[:, np.argsort(-both[2], kind="stable")[:most]]
+
+
+def _mean(
+    found: Stream, of: str, layer: int | None, head: int | None, queries: slice
+) -> HeadWeights:
+    """Rows of one head, or their mean over heads and layers."""
+    across = QUANTITIES[of].across
+    numbers = [layer] if layer is not None else found.numbers[-1:] if across else found.numbers
     means: list[Any] = [
-        found.layer(n).rows(found.places(n, None if head is None else [head])).mean(0)
+        found.layer(n).rows(found.places(n, None if head is None else [head]), queries).mean(0)
         for n in numbers
     ]
     mean: HeadWeights = np.mean(means, axis=0)
     return mean
-
-
-def _count(k: int) -> int:
-    number = index_of("k", k)
-    if number < 1:
-        raise InputError(f"k must be at least 1, got {number}.")
-    return number
-
-
-def position_of(tokens: Tokens, query: int | str) -> int:
-    """The position of a query given as such, or as a text that is there once."""
-    if isinstance(query, str):
-        places = [place for place, text in enumerate(tokens.text) if text == query]
-        if len(places) == 1:
-            return places[0]
-        where = f"at {', '.join(map(str, places))}" if places else f"not among {list(tokens.text)}"
-        raise InputError(f"query {query!r} is {where}: give its position as a number.")
-    place = index_of("query", query)
-    if not 0 <= place < len(tokens):
-        raise InputError(f"query {place} is not there: tokens go from 0 to {len(tokens) - 1}.")
-    return place

@@ -46,6 +46,8 @@ class Quantity:
         label: as people read it.
         per: `head`, or `layer` for one number a layer (the stream's layers have one "head", 0).
         low, high: the range; None where the data decide.
+        needs: the argument of `attnscope.capture` that records what it takes, True; "" for none.
+        across: whether a layer's numbers are of everything up to it, so that the last has it all.
         signed: whether numbers below 0 mean the opposite: a diverging colour scale fits.
         about: one line for people.
         layers: computes the layers; nothing is done before somebody looks at their rows.
@@ -61,6 +63,8 @@ class Quantity:
     layers: Callable[[Stream], tuple[Layer, ...]]
     why_not: Callable[[Stream], str]
     signed: bool = False
+    needs: Literal["", "values", "gradient", "value_zeroing"] = ""
+    across: bool = False
 
 
 def quantity(trace: Trace, name: str, stream: str | None = None) -> Stream:
@@ -221,49 +225,51 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity(
             "norm", "Norm-weighted", "head", 0, None,
             "Length of the vector that the head moves from key to query.",
-            _norms, why_not_moved,
+            _norms, why_not_moved, needs="values",
         ),
         Quantity(
             "norm_together", "Norm-weighted, all heads", "layer", 0, None,
             "Length of the vector that all heads together move from key to query.",
-            _norms_together, why_not_moved,
+            _norms_together, why_not_moved, needs="values",
         ),
         Quantity(
             "contribution", "Contribution", "layer", 0, 1,
             "Share of the token in the attention block's output, residual included.",
-            _contributions, why_no_contributions,
+            _contributions, why_no_contributions, needs="values",
         ),
         Quantity(
             "value_zeroing", "Value zeroing", "layer", 0, 1,
             "How far the layer's output turns without the token's value, as a share.",
-            _zeroed, why_not_zeroed,
+            _zeroed, why_not_zeroed, needs="value_zeroing",
         ),
         Quantity(
             "rollout", "Rollout", "layer", 0, 1,
             "Share of an input token in a position after this layer, from weights alone.",
-            _chained(mixed), lambda stream: why_no_flow(stream, "rollout"),
+            _chained(mixed), lambda stream: why_no_flow(stream, "rollout"), across=True,
         ),
         Quantity(
             "flow", "Flow", "layer", 0, 1,
             "Share of an input token in a position after this layer, as the largest flow.",
-            _flows, _why_no_flow_view,
+            _flows, _why_no_flow_view, across=True,
         ),
         Quantity(
             "alti", "ALTI", "layer", 0, 1,
             "Share of an input token in a position after this layer, from what was moved.",
             _chained(contributions_of),
             lambda stream: why_no_contributions(stream) or why_no_flow(stream, "ALTI"),
+            needs="values", across=True,
         ),
         Quantity(
             "gradient", "Gradient × attention", "head", None, None,
             "What the objective would lose without this weight, to first order.",
-            _gradients, why_no_gradient, signed=True,
+            _gradients, why_no_gradient, signed=True, needs="gradient",
         ),
         Quantity(
             "relevancy", "Relevancy", "layer", 0, None,
             "Gradient × attention followed from the input to this layer.",
             _chained(relevancy_step, False),
             lambda stream: why_no_gradient(stream) or why_no_flow(stream, "relevancy"),
+            needs="gradient", across=True,
         ),
     )
 }  # fmt: skip
