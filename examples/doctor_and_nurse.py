@@ -21,4 +21,4 @@ print(comparison)
 print(comparison.heads().take(slice(5)))
 print(comparison.pairs(5))
 
-view = he.head_view(layer=1, heads=[3])
+view = comparison.matrix_view(layer=1, head=3)

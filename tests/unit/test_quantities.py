@@ -46,7 +46,10 @@ def recorded() -> attnscope.Trace:
 
 @pytest.mark.parametrize("name", measures.QUANTITIES)
 def test_every_quantity_is_a_stream_like_any_other(recorded: attnscope.Trace, name: str) -> None:
-    stream, known = measures.quantity(recorded, name), measures.QUANTITIES[name]
+    trace = recorded
+    if name in ("difference", "before", "after"):
+        trace = attnscope.compare(recorded, recorded).difference
+    stream, known = measures.quantity(trace, name), measures.QUANTITIES[name]
     for layer in stream.layers:
         assert isinstance(layer, Layer)
         assert layer.heads == ((0,) if known.per == "layer" else (0, 1))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from attnscope.measures.table import Table
 from attnscope.provenance import Provenance
 from attnscope.stream import Stream
 from attnscope.trace import Trace
+
+if TYPE_CHECKING:
+    from attnscope.view import View
 
 Sides = Mapping[str, tuple[Alignment, Alignment]]
 """For each stream the merged tokens of its queries and of its keys."""
@@ -112,6 +115,34 @@ class Comparison:
         ]
         rows.sort(key=lambda row: -abs(row["difference"]))
         return Table({name: [row[name] for row in rows[:most]] for name in PAIR_COLUMNS})
+
+    def matrix_view(
+        self,
+        layer: int | None = None,
+        head: int | str | None = None,
+        *,
+        stream: str | None = None,
+        **options: Any,
+    ) -> View:
+        """The difference of one head as a heat map; a select shows either trace's weights instead.
+
+        Args:
+            layer: the layer shown first (None: that of the head that changed most).
+            head: the head shown first (None: the one that changed most, of the layer if given).
+            stream: may be left out where there is only one.
+            options: others of `Trace.matrix_view` (`color=`, `layers=`, `theme=`, ...).
+
+        Raises:
+            InputError: for a layer, head or stream that is not there, or an unknown option.
+        """
+        found = self.difference.stream(stream)
+        if head is None:
+            table = self.heads(stream=stream)
+            wanted = np.isin(table["layer"], found.numbers if layer is None else [layer])
+            if wanted.any():
+                layer, head = (int(table.take(wanted)[name][0]) for name in ("layer", "head"))
+        options = {"quantity": "difference", "stream": found.name, **options}
+        return self.difference.matrix_view(layer, head, **options)
 
     def __repr__(self) -> str:
         made_by = self.difference.provenance

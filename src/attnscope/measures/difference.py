@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from attnscope.measures.align import Alignment
 from attnscope.scores import ALL, Layer
+from attnscope.stream import Stream
 
 BLOCK = 4_000_000
 """Weights computed at a time."""
@@ -87,6 +88,13 @@ class Difference:
             a, b = (_with_rest(weights[0][:, shared]) for weights in both)
             parts.append(np.stack([total_variation(a, b), jensen_shannon(a, b)]))
         return np.concatenate(parts, axis=1)
+
+
+def why_no_weights(stream: Stream) -> str:
+    """A comparison holds differences, which no measure of weights may take for weights."""
+    if any(isinstance(layer, Difference) for layer in stream.layers):
+        return "this is a comparison of two traces: show 'difference', 'before' or 'after'."
+    return ""
 
 
 def _spread(

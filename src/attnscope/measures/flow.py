@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from attnscope._numbers import spans_of
 from attnscope.errors import InputError, MissingDependencyError
+from attnscope.measures.difference import why_no_weights
 from attnscope.measures.known import position_of
 from attnscope.scores import Layer
 from attnscope.stream import Stream
@@ -141,7 +142,7 @@ def why_no_flow(stream: Stream, what: str) -> str:
             f"{what} follows tokens through every layer, and this trace has "
             f"{spans_of('layer', stream.numbers)} only: capture without layers=."
         )
-    return ""
+    return why_no_weights(stream)
 
 
 def raise_if(reason: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnscope.errors import InputError
+from attnscope.measures.difference import why_no_weights
 from attnscope.measures.known import known
 from attnscope.measures.rows import Facts, Measure, Rows, RowValues, lengths_of, means
 from attnscope.measures.table import Table
@@ -181,6 +182,8 @@ def heads(
         InputError: for an unknown name, or a measure that has no meaning for this stream.
     """
     found = trace.stream(stream)
+    if reason := why_no_weights(found):
+        raise InputError(reason)
     names, facts = _names(measures, found), Facts(found.key)
     wanted = [MEASURES[name] for name in names]
     values = [means(layer, facts, wanted) for layer in found.layers]

@@ -18,6 +18,7 @@ import numpy as np
 
 from attnscope.errors import InputError
 from attnscope.measures.derived import Cells, Derived
+from attnscope.measures.difference import Difference, why_no_weights
 from attnscope.measures.flow import NO_SCIPY, Chain, flow_rows, has_scipy, mixed, why_no_flow
 from attnscope.measures.gradients import gradient_times_weight, relevancy_step, why_no_gradient
 from attnscope.measures.known import known
@@ -102,8 +103,20 @@ def _weights(stream: Stream) -> tuple[Layer, ...]:
     return stream.layers
 
 
-def _nothing(_: Stream) -> str:
-    return ""
+def why_no_difference(stream: Stream) -> str:
+    """Differences come from comparisons."""
+    if all(isinstance(layer, Difference) for layer in stream.layers):
+        return ""
+    return "a difference needs two traces: attnscope.compare(a, b)."
+
+
+def _of_both(place: int) -> Callable[[Stream], tuple[Layer, ...]]:
+    """The weights of the first (0) or second (1) of two traces compared, on their merged tokens."""
+
+    def side(layer: Difference) -> Derived:
+        return Derived(layer, layer.heads, lambda heads, queries: layer.both(heads, queries)[place])
+
+    return lambda stream: tuple(side(one) for one in stream.layers if isinstance(one, Difference))
 
 
 def _scores(stream: Stream) -> tuple[Layer, ...]:
@@ -215,7 +228,22 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity(
             "weight", "Weight", "head", 0, 1,
             "How much of the key's value the query takes; each row sums to 1.",
-            _weights, _nothing,
+            _weights, why_no_weights,
+        ),
+        Quantity(
+            "difference", "Difference", "head", -1, 1,
+            "Weight in the second trace less that in the first; missing where one lacks a token.",
+            _weights, why_no_difference, signed=True,
+        ),
+        Quantity(
+            "before", "First", "head", 0, 1,
+            "Weight in the first of the two traces.",
+            _of_both(0), why_no_difference,
+        ),
+        Quantity(
+            "after", "Second", "head", 0, 1,
+            "Weight in the second of the two traces.",
+            _of_both(1), why_no_difference,
         ),
         Quantity(
             "score", "Score", "head", None, None,

@@ -63,6 +63,8 @@ def add_map(trace: Trace, shown: StreamSpec, quantity: str) -> None:
     if has_vectors(stream, shown):
         add_rules(stream, shown)
     made = {"weight", "score"}
+    with_it = {"difference", "before", "after"}  # a comparison is looked at from both sides
+    wanted = with_it if quantity in with_it else {quantity} - made
     shown["quantities"] = [
         {
             "name": one.name,
@@ -71,7 +73,7 @@ def add_map(trace: Trace, shown: StreamSpec, quantity: str) -> None:
             "per": one.per,
             "high": one.high,
             "signed": one.signed,
-            "carried": one.name == quantity and one.name not in made,
+            "carried": one.name in wanted,
         }
         for one in (
             measures.QUANTITIES[name] for name in measures.quantities_of(trace, stream.name)

@@ -45,11 +45,17 @@ def requests_of(spec: Spec) -> list[Request]:
                 for one in stream.get("quantities", [])
                 if one["carried"]
             ]
-            if "rules" not in row or spec["carries"] != "vectors":
+            if _has_weights(stream) and ("rules" not in row or spec["carries"] != "vectors"):
                 then.append({"kind": "layer", "stream": name, "layer": row["layer"]})
             if spec["carries"] != "weights":
                 then += _vector_requests(name, row)
     return first + then
+
+
+def _has_weights(stream: StreamSpec) -> bool:
+    """False where something else stands in their place (a comparison's differences)."""
+    names = [one["name"] for one in stream.get("quantities", [])]
+    return not names or "weight" in names
 
 
 def _vector_requests(stream: str, row: LayerSpec) -> list[Request]:
@@ -127,7 +133,7 @@ def size_estimate(spec: Spec) -> int:
             rules = row.get("rules")
             planes = sum(len(row["heads"]) if per == "head" else 1 for per in carried)
             total += planes * query * key * 1.5
-            if rules is None or spec["carries"] != "vectors":
+            if _has_weights(stream) and (rules is None or spec["carries"] != "vectors"):
                 total += len(row["heads"]) * query * key * bits // 8
             if rules is not None and spec["carries"] != "weights":
                 numbers = len(row["heads"]) * query + len(set(rules["key_place"])) * key
