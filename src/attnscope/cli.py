@@ -1,4 +1,4 @@
-"""The command line: demo, view, heads, top, compare, doctor. The work is in library functions."""
+"""The command line. Every command is a few lines: the work is in library functions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import warnings
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from attnscope.errors import AttnscopeError, AttnscopeWarning
-from attnscope.wire.spec import Theme, ViewName
+from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
+from attnscope.wire.spec import ViewName
 
 if TYPE_CHECKING:
     from attnscope.measures import Table
@@ -76,7 +76,7 @@ def _of_a_text(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--target", help="What the decoder of an encoder-decoder is given."),
         click.option("--pair", help="A second text: captured together, as sentence B."),
-        click.option("--model", required=True, help="A model's folder, or its name on the hub."),
+        click.option("--model", help="A model's folder, or its name on the hub."),
         click.argument("text"),
     ):
         command = option(command)
@@ -94,30 +94,86 @@ def _as_table(command: Callable[..., None]) -> Callable[..., None]:
 @main.command("view")
 @_of_a_text
 @click.option(
-    "--view", "name", type=click.Choice(["head", "model"]), default="head", show_default=True
+    "--view",
+    "name",
+    type=click.Choice(["head", "model", "matrix", "neuron"]),
+    help="Which view; without it, the one that suits the length.",
 )
 @click.option("--layers", callback=_numbers, metavar="0,5", help="Only these layers.")
 @click.option(
     "--heads", callback=_numbers, metavar="0,3", help="Only these heads (head view: switched on)."
 )
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
-@click.option("-o", "--output", type=_FILE, required=True, help="The page to write, e.g. out.html.")
+@click.option("-o", "--output", type=_FILE, help="Write a page, e.g. out.html, and do not serve.")
+@click.option("--serve", is_flag=True, help="Serve on this machine until Ctrl-C; do not open.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Serve on this port.")
 def view_command(
     text: str,
-    model: str,
+    model: str | None,
     pair: str | None,
     target: str | None,
-    name: ViewName,
-    layers: list[int] | None,
-    heads: list[int] | None,
-    theme: Theme,
-    output: Path,
+    name: ViewName | None,
+    output: Path | None,
+    serve: bool,
+    port: int,
+    **options: Any,
 ) -> None:
-    """Capture TEXT with a model and write the view as one offline page."""
+    """Show a saved trace, or capture TEXT with a model and show that.
+
+    TEXT is a text with --model, else a file that trace.save() or `attnscope capture` wrote. The
+    views are served to this machine alone and opened in the browser; -o writes one offline page.
+    """
+    from attnscope.views.base import is_long
+
+    if output is not None and serve:
+        raise click.UsageError("-o writes a page and --serve serves: give one of them.")
     trace = _captured(model, text, pair, target)
-    draw = trace.head_view if name == "head" else trace.model_view
-    path = Path(draw(layers=layers, heads=heads, theme=theme).save(output))
+    if output is None:
+        _serve(trace, name, port, not serve, options)
+        return
+    chosen = name or ("matrix" if is_long(trace) else "head")
+    path = Path(getattr(trace, f"{chosen}_view")(**options).save(output))
     click.echo(f"{path}  {_size(path.stat().st_size)}")
+
+
+def _serve(
+    trace: Trace, name: ViewName | None, port: int, open_: bool, options: dict[str, Any]
+) -> None:
+    try:
+        from attnscope.hosts.server import serve
+    except ImportError as cause:
+        raise MissingDependencyError(
+            "serving needs starlette and uvicorn: pip install 'attnscope[serve]'. Without them, "
+            "-o out.html writes an offline page."
+        ) from cause
+
+    def tell(url: str) -> None:
+        click.echo(f"attnscope serves this machine alone at\n  {url}\nCtrl-C stops it.")
+        if open_:
+            webbrowser.open(url)
+
+    serve(trace, view=name, port=port, tell=tell, **options)
+    click.echo("Stopped.")
+
+
+@main.command("capture")
+@_of_a_text
+@click.option("-o", "--output", type=_FILE, required=True, help="The file, e.g. x.safetensors.")
+@click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Other than recorded.")
+@click.option("--overviews/--no-overviews", default=None, help="Compute every head's map now.")
+def capture_command(
+    text: str,
+    model: str | None,
+    pair: str | None,
+    target: str | None,
+    output: Path,
+    dtype: Literal["float16", "float32"] | None,
+    overviews: bool | None,
+) -> None:
+    """Capture TEXT with a model and save the trace: `attnscope view FILE` shows it."""
+    trace = _captured(model, text, pair, target)
+    path = trace.save(output, dtype=dtype, overviews=overviews)
+    click.echo(f"{trace}\n{path}  {_size(path.stat().st_size)}")
 
 
 @main.command("heads")
@@ -128,7 +184,7 @@ def view_command(
 @click.option("--sort", help="A column to sort by, largest first, e.g. previous_token.")
 def heads_command(
     text: str,
-    model: str,
+    model: str | None,
     pair: str | None,
     target: str | None,
     stream: str | None,
@@ -162,7 +218,7 @@ def heads_command(
 @click.option("-k", type=int, default=5, show_default=True, help="How many keys.")
 def top_command(
     text: str,
-    model: str,
+    model: str | None,
     pair: str | None,
     target: str | None,
     stream: str | None,
@@ -196,7 +252,7 @@ def compare_command(
     ctx: click.Context,
     text: str,
     other: str | None,
-    model: str,
+    model: str | None,
     other_model: str | None,
     pair: str | None,
     target: str | None,
@@ -223,11 +279,16 @@ def compare_command(
 
 
 def _captured(
-    model: str, text: str, pair: str | None, target: str | None, **recorded: bool
+    model: str | None, text: str, pair: str | None, target: str | None, **recorded: bool
 ) -> Trace:
+    """The trace of a text, or without a model the one in a file."""
     import attnscope
     from attnscope import pretrained
 
+    if model is None:
+        if not text.endswith(".safetensors") or pair or target:
+            raise click.UsageError("give --model to capture a text, or a saved x.safetensors.")
+        return attnscope.load(text)
     _quiet_transformers()
     if not pretrained.is_folder(model):
         places = "its cache" if pretrained.is_offline() else "its cache and on the hub"

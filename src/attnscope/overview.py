@@ -57,10 +57,12 @@ class Known:
     Attributes:
         sums: [head, query] row sums (`Layer.normaliser`), NaN where not computed yet.
         overviews: by a head's place.
+        locks: by a head's place, so that an overview that several ask for is computed once.
     """
 
     sums: Float[np.ndarray, "head query"]
     overviews: dict[int, Overview] = field(default_factory=dict)
+    locks: dict[int, threading.Lock] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +121,14 @@ def block_of(layer: QKLayer) -> int:
 def overview(layer: QKLayer, place: int) -> Overview:
     """The overview of a head, by its place in the layer; computed once."""
     known = known_of(layer)
-    if place not in known.overviews:
-        block = block_of(layer)
-        sums, mean, most = computed(layer, place, block)
-        known.sums[place] = sums
-        known.overviews[place] = Overview(block, mean.astype(np.float16), most.astype(np.float16))
-    return known.overviews[place]
+    with known.locks.setdefault(place, threading.Lock()):
+        if place not in known.overviews:
+            block = block_of(layer)
+            sums, *pictures = computed(layer, place, block)
+            known.sums[place] = sums
+            mean, most = (picture.astype(np.float16) for picture in pictures)
+            known.overviews[place] = Overview(block, mean, most)
+        return known.overviews[place]
 
 
 def overviews_of(layers: Sequence[Layer], wanted: bool | None = None) -> None:

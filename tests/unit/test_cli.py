@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from attnscope.errors import AttnscopeWarning, InputError
 
 class FakeTrace:
     """Stands in for a trace; saves what its views were asked for."""
+
+    streams: ClassVar[dict] = {}
 
     def head_view(self, **options):
         return FakeView({"view": "head", **options})
@@ -298,3 +301,46 @@ def test_compare_takes_a_second_model_and_needs_something_to_compare(two_texts, 
     apart = invoke("compare", "--model", folder, "a b c", "u v")
     assert apart.exit_code == 2
     assert "error: the traces have no query token of the self stream in common" in apart.stderr
+
+
+def test_capture_saves_what_view_and_others_open(measured, folder, tmp_path):
+    path = tmp_path / "x.safetensors"
+    done = invoke("capture", "--model", folder, "the cat sat", "-o", path)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[0] == "Trace of arrays"
+    assert done.output.splitlines()[-1].startswith(f"{path}  ")
+    assert attnscope.load(path).tokens.text == ("the", "cat", "sat")
+    page = tmp_path / "x.html"
+    for name in ("head", "model", "matrix"):
+        done = invoke("view", path, "--view", name, "-o", page)
+        assert done.exit_code == 0, done.output
+        assert f'data-attnscope-view="{name}"' in page.read_text()
+    assert invoke("heads", path, "--csv").output.startswith("layer,head,entropy")
+
+
+def test_without_a_model_a_saved_trace_is_wanted(tmp_path):
+    done = invoke("heads", "the cat sat")
+    assert done.exit_code == 2
+    assert "give --model to capture a text, or a saved x.safetensors." in done.stderr
+    done = invoke("heads", tmp_path / "gone.safetensors")
+    assert done.exit_code == 2
+    assert "No such file or directory. Give a file that trace.save(path) wrote." in done.stderr
+
+
+def test_view_without_output_serves_and_opens(measured, folder, monkeypatch):
+    asked, opened = [], []
+
+    def serve(trace, *, tell, **options):
+        asked.append(options)
+        tell("http://127.0.0.1:1/token/")
+
+    monkeypatch.setattr("attnscope.hosts.server.serve", serve)
+    monkeypatch.setattr(cli.webbrowser, "open", opened.append)
+    done = invoke("view", "--model", folder, "x", "--layers", "1")
+    assert done.exit_code == 0, done.output
+    assert "http://127.0.0.1:1/token/\nCtrl-C stops it.\nStopped.\n" in done.output
+    assert opened == ["http://127.0.0.1:1/token/"]
+    options = {"view": None, "port": 0, "layers": [1], "heads": None, "theme": "auto"}
+    assert asked == [options]
+    invoke("view", "--model", folder, "x", "--serve", "--port", "81", "--view", "matrix")
+    assert (asked[1]["view"], asked[1]["port"], len(opened)) == ("matrix", 81, 1)

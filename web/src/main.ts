@@ -3,6 +3,7 @@
 import { mount } from "./mount";
 import type { ViewName } from "./types";
 import type { View } from "./views/frame";
+import { httpSource } from "./source/http";
 import { inlineSource, inlineSpec, parsed } from "./source/inline";
 import { syncState, widgetSource, type WidgetModel } from "./source/widget";
 
@@ -22,7 +23,9 @@ function mountAll(doc: Document, name: ViewName, view: View): void {
 function mountInline(host: HTMLElement, name: ViewName, view: View): void {
   const id = host.dataset.attnscopeId!;
   const signal = new AbortController().signal;
-  void mount(host, name, view, { spec: () => inlineSpec(host, id), transport: inlineSource(host, id), signal });
+  const served = host.dataset.attnscopeServed;
+  const transport = served ? httpSource(served, signal) : inlineSource(host, id);
+  void mount(host, name, view, { spec: () => inlineSpec(host, id), transport, signal });
 }
 
 interface RenderProps {

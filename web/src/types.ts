@@ -190,9 +190,10 @@ export interface Reply {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Where replies come from: the page itself or a notebook kernel. */
+/** Where replies come from: the page itself, a notebook kernel or a server. */
 export interface Transport {
-  fetch(request: Request): Promise<Reply>;
+  /** Rejects with an AbortError where it was stopped, if it can be. */
+  fetch(request: Request, stop?: AbortSignal): Promise<Reply>;
   /** Whether tiles can be asked for: Python is there to compute them. */
   live: boolean;
 }

@@ -63,7 +63,7 @@ function feedOf(size: Size, rows: (from: number, to: number) => Float32Array) {
   let called = 0;
   const plane = madePlane(new Source({ live: false, fetch: () => Promise.reject(new Error("no")) }), "test", size, (from, to) => (called++, rows(from, to)));
   const make = plane.make;
-  plane.make = (at, wanted) => (arrived.push(at), make(at, wanted));
+  plane.make = (at, ...rest) => (arrived.push(at), make(at, ...rest));
   let done = () => {};
   const all = new Promise<void>((resolve) => (done = resolve));
   const feed: Feed = new Feed(plane, nowhere, () => feed.complete && done(), (error) => { throw error; });

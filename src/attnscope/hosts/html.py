@@ -85,34 +85,48 @@ def _warn_of_size(size: int, path: Path) -> None:
 def write_page(out: TextIO, trace: Trace, spec: Spec) -> None:
     """Write a whole page."""
     script = bundle(spec["view"])
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'sha256-{style}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    title = html.escape(spec["title"] or "attention")
-    out.write(
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="generator" content="attnscope">\n'
-        f"<title>{title} · {spec['view']} view</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-    )
+    out.write(page_head(spec, policy_of(script, STYLE), STYLE))
     for part in _parts(trace, spec, script, page=True):
         out.write(part)
     out.write("</body>\n</html>\n")
 
 
-def _parts(trace: Trace, spec: Spec, script: str, *, page: bool) -> Iterator[str]:
-    identity = uuid.uuid4().hex
-    mark = " data-attnscope-page" if page else ""
-    yield (
+def policy_of(script: str, style: str, connect: str = "") -> str:
+    """A Content-Security-Policy that allows this script and style, and to connect to nothing."""
+    hashes = (hashlib.sha256(text.encode()).digest() for text in (script, style))
+    allowed = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes]
+    return (
+        f"default-src 'none'; script-src {allowed[0]}; style-src {allowed[1]}; {connect}"
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def page_head(spec: Spec, policy: str, style: str) -> str:
+    """A page up to the first element of its body."""
+    title = html.escape(spec["title"] or "attention")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="attnscope">\n'
+        f"<title>{title} · {spec['view']} view</title>\n<style>{style}</style>\n</head>\n<body>\n"
+    )
+
+
+def element(spec: Spec, identity: str, mark: str) -> str:
+    """The element that a view is drawn in, and the spec beside it."""
+    return (
         f'<div data-attnscope-view="{spec["view"]}" data-attnscope-id="{identity}"{mark}>'
         f"{NOT_YET}</div>\n"
         "<noscript>attnscope draws this view with JavaScript, which is switched off.</noscript>\n"
         f'<script type="application/json" data-attnscope-spec="{identity}">{_json(spec)}</script>\n'
     )
+
+
+def _parts(trace: Trace, spec: Spec, script: str, *, page: bool) -> Iterator[str]:
+    identity = uuid.uuid4().hex
+    mark = " data-attnscope-page" if page else ""
+    yield element(spec, identity, mark)
     replies = answers(trace, spec, progress=size_estimate(spec) > PROGRESS_FROM)
     for request, reply in replies:
         if is_early(request):

@@ -27,6 +27,8 @@ from attnscope.wire.spec import (
 )
 
 LINES_UP_TO = 64
+LONG = 512
+"""Tokens beyond which a trace is shown as a matrix first: lines and rows of tokens get crowded."""
 EXACT_WEIGHTS = 750_000
 """Up to so many weights a view carries 16 bits each; above, 8 bits on a square-root scale."""
 
@@ -223,3 +225,9 @@ def chosen_streams(
         if fitting != []:
             shown.append(stream_spec(candidate, own, fitting))
     return shown, next(s for s in shown if s["name"] == first.name)
+
+
+def is_long(trace: Trace) -> bool:
+    """True where the matrix view suits a trace better than lines between tokens."""
+    streams = trace.streams.values()
+    return any(max(len(stream.query), len(stream.key)) > LONG for stream in streams)

@@ -15,10 +15,19 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from attnscope.errors import InputError
+from attnscope.overview import overview
 from attnscope.scores import QKLayer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
-from attnscope.wire.encode import Encoded, deflate, encode, pack_arrays, thumbnails
+from attnscope.wire.encode import (
+    Encoded,
+    deflate,
+    encode,
+    encode_sqrt8,
+    pack_arrays,
+    thumbnails,
+)
+from attnscope.wire.limits import check_quantity, check_size, check_work, is_long
 from attnscope.wire.spec import ArraysMeta, LayerSpec, ReplyMeta, Request, Spec, StreamSpec, key_of
 from attnscope.wire.tiles import quantity_arrays, stream_of, tile_arrays
 
@@ -85,14 +94,16 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
     shown = _checked(spec, request)
     stream = trace.stream(shown["name"])
     if request["kind"] == "thumbnails":
-        return _thumbnails(
-            _pooled(encoded_layer(spec, stream, row), shown) for row in shown["layers"]
-        )
+        check_work(stream, shown["layers"])
+        return _thumbnails(_image(spec, stream, row, shown) for row in shown["layers"])
     if request["kind"] in ("tile", "quantity"):
+        check_quantity(stream, request.get("quantity"))
         stream, row = stream_of(trace, shown, request), _row(shown, request)
         if request["kind"] == "quantity":
+            check_size(stream, row, "quantity")
             return _arrays_reply(quantity_arrays(stream, row))
         return _arrays_reply(tile_arrays(stream, row, request), level=1)
+    check_size(stream, _row(shown, request), request["kind"])
     return ANSWERS[request["kind"]](spec, stream, _row(shown, request))
 
 
@@ -104,6 +115,7 @@ def answers(trace: Trace, spec: Spec, *, progress: bool = False) -> list[tuple[R
         shown = _checked(spec, request)
         if request["kind"] != "layer" or shown["thumbnail"] is None:
             return answer(trace, spec, request)
+        check_size(trace.stream(shown["name"]), _row(shown, request), request["kind"])
         encoded = encoded_layer(spec, trace.stream(shown["name"]), _row(shown, request))
         pooled[shown["name"], request["layer"]] = _pooled(encoded, shown)
         return _weights_reply(encoded, encoded.packed())
@@ -190,6 +202,19 @@ def _pooled(encoded: Encoded, shown: StreamSpec) -> np.ndarray:
     assert shown["thumbnail"] is not None
     height, width = shown["thumbnail"]
     return thumbnails(encoded, (height, width))
+
+
+def _image(spec: Spec, stream: Stream, row: LayerSpec, shown: StreamSpec) -> np.ndarray:
+    """A layer's thumbnails: from overviews where heads are long, else from all weights."""
+    layer = stream.layer(row["layer"])
+    if not is_long(layer):
+        return _pooled(encoded_layer(spec, stream, row), shown)
+    assert isinstance(layer, QKLayer)
+    assert shown["thumbnail"] is not None
+    places = stream.places(row["layer"], row["heads"])
+    largest = np.stack([overview(layer, place).max for place in places]).astype(np.float32)
+    height, width = shown["thumbnail"]
+    return thumbnails(encode_sqrt8(np.nan_to_num(largest)), (height, width))
 
 
 def _thumbnails(images: Iterable[np.ndarray]) -> Reply:

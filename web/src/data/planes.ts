@@ -12,8 +12,8 @@ export interface Plane {
   size: Size;
   /** How many tiles are made at a time. */
   parallel: number;
-  /** Null when it is no longer wanted. */
-  make(at: TileAt, wanted: () => boolean): Promise<Tile | null>;
+  /** Null when it is no longer wanted; `stop` says so, too. */
+  make(at: TileAt, wanted: () => boolean, stop: AbortSignal): Promise<Tile | null>;
   /** By what part of itself a number may be off. */
   error?: number;
   /** Between which values a cell's number lies, where that does not follow from its tile. */
@@ -24,9 +24,9 @@ export interface Plane {
 export function askedPlane(source: Source, request: Request, size: Size): Plane {
   return {
     id: keyOf(request), size, parallel: 4,
-    async make(at) {
+    async make(at, _, stop) {
       const { query, key } = cellsOf(at, size);
-      const { named } = await source.ask({ ...request, query: [query.start, query.stop], key: [key.start, key.stop], step: at.step });
+      const { named } = await source.ask({ ...request, query: [query.start, query.stop], key: [key.start, key.stop], step: at.step }, stop);
       const numbers = (name: string) => named.get(name)?.data as Float32Array | undefined;
       const max = numbers("value") ?? numbers("max");
       const [rows, columns] = [query, key].map(({ start, stop }) => Math.ceil((stop - start) / at.step)) as [number, number];
@@ -82,7 +82,7 @@ export class Feed {
   #arrived: () => void;
   #failed: (error: unknown) => void;
   #wanted: TileAt[] = [];
-  #making = new Set<string>();
+  #making = new Map<string, AbortController>();
 
   constructor(plane: Plane, source: Source, arrived: () => void, failed: (error: unknown) => void) {
     [this.plane, this.#source, this.#arrived, this.#failed] = [plane, source, arrived, failed];
@@ -95,6 +95,7 @@ export class Feed {
   /** What was wanted before and is not made yet is forgotten. */
   want(tiles: TileAt[]): void {
     this.#wanted = tiles.filter((at) => !this.peek(at));
+    for (const [name, making] of this.#making) if (!this.#isWanted(name)) making.abort();
     this.#next();
   }
 
@@ -106,6 +107,10 @@ export class Feed {
     return `${this.plane.id}/${step}/${row}/${column}`;
   }
 
+  #isWanted(name: string): boolean {
+    return this.#wanted.some((at) => this.#nameOf(at) === name);
+  }
+
   #next(): void {
     for (const at of this.#wanted) {
       if (this.#making.size >= this.plane.parallel) return;
@@ -115,15 +120,17 @@ export class Feed {
 
   async #make(at: TileAt): Promise<void> {
     const name = this.#nameOf(at);
-    this.#making.add(name);
-    const isWanted = () => this.#wanted.some((one) => this.#nameOf(one) === name);
+    const making = new AbortController();
+    this.#making.set(name, making);
     try {
-      const tile = await this.plane.make(at, isWanted);
+      const tile = await this.plane.make(at, () => this.#isWanted(name), making.signal);
       if (tile) this.#source.keep(name, tile, tile.max.byteLength * (tile.mean === tile.max ? 1 : 2));
       this.#wanted = this.#wanted.filter((one) => this.#nameOf(one) !== name || !tile);
     } catch (error) {
-      this.#wanted = [];
-      this.#failed(error);
+      if (!making.signal.aborted) {
+        this.#wanted = [];
+        this.#failed(error);
+      }
     }
     this.#making.delete(name);
     this.#arrived();

@@ -44,8 +44,8 @@ export class Source {
   }
 
   /** Arrays that the caller keeps himself. */
-  async ask(request: Request): Promise<Arrays> {
-    return (await this.#read(request, async (reply) => ({ data: await decodeArrays(reply), bytes: 0 }))).data;
+  async ask(request: Request, stop?: AbortSignal): Promise<Arrays> {
+    return (await this.#read(request, async (reply) => ({ data: await decodeArrays(reply), bytes: 0 }), stop)).data;
   }
 
   /** Whether tiles can be asked for. */
@@ -91,8 +91,8 @@ export class Source {
     return data;
   }
 
-  async #read<T>(request: Request, read: (reply: Reply) => Promise<Kept<T>>): Promise<Kept<T>> {
-    const reply = await this.#transport.fetch(request);
+  async #read<T>(request: Request, read: (reply: Reply) => Promise<Kept<T>>, stop?: AbortSignal): Promise<Kept<T>> {
+    const reply = await this.#transport.fetch(request, stop);
     return read(reply).catch((cause: unknown) => {
       const said = cause instanceof RangeError || cause instanceof TypeError ? "" : ` (${(cause as Error).message})`;
       throw new Error(`The data for "${keyOf(request)}" are damaged${said}. Save or run the view again.`);

@@ -1,0 +1,341 @@
+"""The local server: what it answers, and everything that it must not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import httpx
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import attnscope
+from attnscope import InputError, cli
+from attnscope.hosts import server
+from attnscope.hosts.server import LONGEST_REQUEST, Server, serve
+from attnscope.wire.answer import answer, requests_of
+from tests.traces import made
+
+PORT = 4567
+GOOD = {"host": f"127.0.0.1:{PORT}", "origin": f"http://127.0.0.1:{PORT}"}
+
+
+@pytest.fixture(scope="module")
+def trace() -> attnscope.Trace:
+    return made(40, causal=True)
+
+
+@pytest.fixture(scope="module")
+def served(trace) -> Server:
+    return Server(trace, PORT)
+
+
+def send(served: Server, method: str, path: str, **options: Any) -> httpx.Response:
+    """One request to the application, by a browser that is on its page unless told otherwise."""
+
+    async def sent() -> httpx.Response:
+        transport = httpx.ASGITransport(served.app)
+        headers = options.pop("headers", GOOD)
+        async with httpx.AsyncClient(transport=transport, base_url=served.url) as client:
+            return await client.request(method, path, headers=headers, **options)
+
+    return asyncio.run(sent())
+
+
+def unpacked(reply: httpx.Response) -> tuple[dict[str, Any], bytes]:
+    length = int.from_bytes(reply.content[:4], "little")
+    return json.loads(reply.content[4 : 4 + length]), reply.content[4 + length :]
+
+
+def test_the_address_leads_to_the_first_view(served):
+    assert served.url.startswith(f"http://127.0.0.1:{PORT}/")
+    assert len(served.url.split("/")[3]) >= 32
+    reply = send(served, "GET", "")
+    assert (reply.status_code, reply.headers["location"]) == (307, "head")
+
+
+@pytest.mark.parametrize("view", ["head", "model", "matrix", "neuron"])
+def test_every_view_has_a_page_and_its_data(served, trace, view):
+    page = send(served, "GET", view)
+    assert page.status_code == 200
+    assert f'data-attnscope-served="{view}/data"' in page.text
+    assert '<script type="text/plain"' not in page.text
+    spec = getattr(trace, f"{view}_view")().spec
+    for request in requests_of(spec):
+        reply = send(served, "POST", f"{view}/data", json=request)
+        meta, data = unpacked(reply)
+        expected = answer(trace, spec, request)
+        assert (reply.status_code, meta, data) == (200, expected.meta, expected.data)
+
+
+def test_a_tile_is_answered(served, trace):
+    request = {"kind": "tile", "stream": "self", "layer": 1, "head": 0, "step": 2}
+    reply = send(served, "POST", "matrix/data", json=request | {"query": [0, 40], "key": [0, 20]})
+    meta, _ = unpacked(reply)
+    assert {one["name"]: one["shape"] for one in meta["arrays"]} == {
+        "mean": [20, 10],
+        "max": [20, 10],
+    }
+
+
+def test_every_reply_forbids_what_a_page_must_not_do(served):
+    replies = [send(served, "GET", "head"), send(served, "GET", "nothing")]
+    replies += [send(served, "GET", "head", headers={"host": "evil"})]
+    for reply in replies:
+        assert reply.headers["cache-control"] == "no-store"
+        assert reply.headers["x-frame-options"] == "DENY"
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["referrer-policy"] == "no-referrer"
+        assert reply.headers["cross-origin-resource-policy"] == "same-origin"
+    policy = replies[0].text.split('Content-Security-Policy" content="')[1].split('"')[0]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "connect-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {"host": f"127.0.0.1:{PORT}"}, 200),
+        ("GET", {"host": f"localhost:{PORT}"}, 200),
+        ("GET", {"host": f"127.0.0.1:{PORT + 1}"}, 403),
+        ("GET", {"host": f"evil.example:{PORT}"}, 403),
+        ("GET", GOOD | {"origin": "http://evil.example"}, 403),
+        ("POST", GOOD, 200),
+        ("POST", {"host": f"127.0.0.1:{PORT}"}, 403),
+        ("POST", GOOD | {"origin": "null"}, 403),
+        ("POST", GOOD | {"origin": f"https://127.0.0.1:{PORT}"}, 403),
+        ("POST", GOOD | {"origin": "http://evil.example"}, 403),
+        ("POST", GOOD | {"host": "evil.example"}, 403),
+        ("PUT", GOOD, 405),
+        ("DELETE", GOOD, 405),
+    ],
+)
+def test_only_its_own_pages_get_an_answer(served, method, headers, status):
+    path = "head" if method == "GET" else "head/data"
+    request = {"kind": "layer", "stream": "self", "layer": 0}
+    reply = send(served, method, path, headers=headers, json=request)
+    assert reply.status_code == status
+
+
+def test_nothing_is_found_without_the_token(served):
+    for path in (
+        "/",
+        "/head",
+        "/head/data",
+        "//head",
+        f"/{'x' * 32}/head",
+        "/..",
+        "/static/head.js",
+    ):
+        assert send(served, "GET", f"http://127.0.0.1:{PORT}{path}").status_code == 404
+        assert send(served, "POST", f"http://127.0.0.1:{PORT}{path}", json={}).status_code == 404
+    for path in ("", "nothing", "head/", "head/data/", "head/../../x", "%2e%2e/"):
+        reply = send(served, "POST", path, json={})
+        assert reply.status_code in (404, 405), path
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "the page sent something that is no request."),
+        (b"[]", "the page sent something that is no request."),
+        (b"\xff\xfe", "the page sent something that is no request."),
+        (b"[" * 4000, "the page sent something that is no request."),
+        (b" " * (LONGEST_REQUEST + 1), "the page sent more than 4096 bytes."),
+        (b'{"kind": "files"}', "the page asked for 'files': expected one of"),
+        (b'{"kind": "layer", "stream": "self", "layer": 9}', "which this view does not show."),
+    ],
+)
+def test_what_is_no_request_is_said(served, body, text):
+    reply = send(served, "POST", "head/data", content=body)
+    assert reply.status_code == 400
+    assert text in reply.json()["error"]
+
+
+def odd(rng: random.Random, depth: int = 0) -> Any:
+    """Some JSON that a page might send, or nobody would."""
+    near = ["tile", "layer", "thumbnails", "vectors", "bias", "mask", "self", "mean", "max", "sum"]
+    plain = [None, True, -1, 0, 1, 2, 7, 2**31, 2**80, 0.5, 1e308, "", "x" * 50, *near]
+    kind = rng.random()
+    if depth > 3 or kind < 0.6:
+        return rng.choice(plain)
+    if kind < 0.8:
+        return [odd(rng, depth + 1) for _ in range(rng.randrange(4))]
+    return {str(odd(rng, 9)): odd(rng, depth + 1) for _ in range(rng.randrange(4))}
+
+
+def a_request(rng: random.Random) -> Any:
+    """A request of some kind with some fields that fit and some that do not."""
+    fields: dict[str, Any] = {
+        "kind": rng.choice(["tile", "tile", "tile", "layer", "vectors", "thumbnails", "bias"]),
+        "stream": "self",
+        "layer": rng.randrange(3),
+        "head": rng.randrange(3),
+        "step": 2 ** rng.randrange(8),
+        "query": sorted([rng.randrange(45), rng.randrange(45)]),
+        "key": sorted([rng.randrange(45), rng.randrange(45)]),
+    }
+    if rng.random() < 0.3:
+        fields["over"] = rng.choice(["mean", "max", "sum"])
+    for name in list(fields):
+        chance = rng.random()
+        if chance < 0.06:
+            fields[name] = odd(rng)
+        elif chance < 0.1:
+            del fields[name]
+    return fields if rng.random() < 0.95 else odd(rng)
+
+
+def test_a_thousand_random_requests_are_answered_or_refused(served, capfd):
+    """No request makes Python fail (500), and the server answers as before afterwards."""
+
+    async def all_of_them() -> list[httpx.Response]:
+        rng = random.Random(0)
+        transport = httpx.ASGITransport(served.app)
+        async with httpx.AsyncClient(transport=transport, base_url=served.url) as client:
+            bodies = [json.dumps(a_request(rng)).encode() for _ in range(1000)]
+            bodies[::50] = [rng.randbytes(rng.randrange(200)) for _ in bodies[::50]]
+            views = ("matrix", "head", "model", "neuron")
+            paths = [f"{rng.choice(views)}/data" for _ in bodies]
+            return [
+                await client.post(path, content=body, headers=GOOD)
+                for path, body in zip(paths, bodies, strict=True)
+            ]
+
+    replies = asyncio.run(all_of_them())
+    found = {reply.status_code for reply in replies}
+    assert found == {200, 400}
+    assert sum(reply.status_code == 200 for reply in replies) > 100
+    assert all(reply.json()["error"] for reply in replies if reply.status_code == 400)
+    assert "Traceback" not in capfd.readouterr().err
+    test_a_tile_is_answered(served, None)
+
+
+def test_what_goes_wrong_in_python_is_told_to_the_page(trace, monkeypatch, capfd):
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(server, "answer", fails)
+    reply = send(Server(trace, PORT), "POST", "head/data", json={})
+    assert (reply.status_code, reply.json()["error"]) == (
+        500,
+        "Python failed: ZeroDivisionError('a bug').",
+    )
+    assert "ZeroDivisionError: a bug" in capfd.readouterr().err
+
+
+def test_work_at_a_time_and_what_waits_is_bounded(trace, monkeypatch):
+    running, most, release = [], [], threading.Event()
+
+    def slow(*_: Any) -> Any:
+        running.append(1)
+        most.append(len(running))
+        release.wait(10)
+        running.pop()
+        raise InputError("done")
+
+    monkeypatch.setattr(server, "answer", slow)
+    monkeypatch.setattr(server, "MOST_WAITING", 6)
+    served = Server(trace, PORT)
+    served._limit = anyio.CapacityLimiter(2)
+
+    async def many() -> list[int]:
+        transport = httpx.ASGITransport(served.app)
+        async with httpx.AsyncClient(transport=transport, base_url=served.url) as client:
+            asked = [client.post("head/data", json={}, headers=GOOD) for _ in range(9)]
+            tasks = [asyncio.ensure_future(one) for one in asked]
+            while len(running) < 2:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            release.set()
+            return [reply.status_code for reply in await asyncio.gather(*tasks)]
+
+    statuses = asyncio.run(many())
+    assert sorted(statuses) == [400] * 6 + [503] * 3
+    assert max(most) == 2
+    assert served._waiting == 0
+
+
+def test_a_view_that_is_not_there(trace):
+    given = attnscope.from_attention(np.full((1, 1, 2, 2), 0.5), ["a", "b"])
+    with pytest.raises(InputError, match="this trace has no 'neuron' view; it has head, model, m"):
+        Server(given, PORT, "neuron")
+    with pytest.raises(InputError, match="layer 9 is not in the self stream"):
+        Server(trace, PORT, layers=[9])
+
+
+def test_long_inputs_start_with_the_matrix():
+    assert send(Server(made(600), PORT), "GET", "").headers["location"] == "matrix"
+
+
+def test_a_port_in_use_is_said(trace):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=rf"cannot listen on port {port}: Address already in"):
+            serve(trace, port=port)
+
+
+@pytest.fixture
+def running(trace, tmp_path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`attnscope view FILE --serve` in a process of its own, and its address."""
+    path = trace.save(tmp_path / "x.safetensors")
+    command = [sys.executable, "-u", "-m", "attnscope", "view", str(path), "--serve"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    try:
+        yield process, lines[1].strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_command_serves_until_it_is_stopped(running):
+    process, url = running
+    assert httpx.get(f"{url}head", timeout=20).status_code == 200
+    port = int(url.split(":")[2].split("/")[0])
+    with socket.socket() as other, pytest.raises(OSError, match="refused"):
+        other.connect((socket.gethostbyname("127.0.0.2"), port))
+    process.send_signal(2)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "Stopped.\n", "")
+
+
+def test_a_caller_that_goes_away_in_the_middle_harms_nobody(running):
+    process, url = running
+    address, token = url.split("/")[2:4]
+    host, port = address.split(":")
+    sent = [f"POST /{token}/matrix/data HTTP/1.1", f"host: {address}", f"origin: http://{address}"]
+    head = "\r\n".join([*sent, "content-length: 42", "", ""]).encode()
+    for body in (b"", b'{"kind": "tile"', b'{"kind":"layer","stream":"self","layer":0}'):
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as gone:
+                gone.sendall(head + body)
+    time.sleep(0.2)
+    assert httpx.get(f"{url}head", timeout=20).status_code == 200
+    process.send_signal(2)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_the_command_names_what_is_missing(trace, tmp_path, monkeypatch):
+    path = str(trace.save(tmp_path / "x.safetensors"))
+    monkeypatch.setitem(sys.modules, "attnscope.hosts.server", None)
+    done = CliRunner().invoke(cli.main, ["view", path])
+    assert done.exit_code == 2
+    assert "serving needs starlette and uvicorn: pip install 'attnscope[serve]'" in done.stderr
+    done = CliRunner().invoke(cli.main, ["view", path, "--serve", "-o", "x.html"])
+    assert "-o writes a page and --serve serves: give one of them." in done.stderr
