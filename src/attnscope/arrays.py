@@ -1,7 +1,8 @@
 """A Trace from attention weights that somebody already has.
 
-NumPy, torch, JAX, TensorFlow or nested lists, one array a layer, with or without a batch axis. The
-shapes are normalised here, at the edge, once; every complaint says what was given and what fits.
+NumPy, torch, JAX, TensorFlow or nested lists, one array a layer, with or without a batch axis; or a
+mapping that has them by name (`_named`). The shapes are normalised here, at the edge, once; every
+complaint says what was given and what fits.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnscope._display import printable
+from attnscope._named import is_mapping, stacks_of
 from attnscope._numbers import item_of
 from attnscope._types import Weights
 from attnscope.errors import AttnscopeWarning, InputError
@@ -47,7 +49,9 @@ def from_attention(
     Args:
         attention: self-attention, one array a layer: [head, query, key] or
             [1, head, query, key]; a stacked array with a layer axis in front works too. A layer
-            that is None is left out and the others keep their numbers.
+            that is None is left out and the others keep their numbers. Or a mapping that has
+            the arrays by name: a TransformerLens ActivationCache, tensors by module name
+            (nnsight, hooks), Flax intermediates, the output of a Hugging Face model.
         tokens: the tokens (for an encoder-decoder: the source's), strings or a `Tokens`.
         encoder: the encoder's self-attention in an encoder-decoder, instead of `attention`.
         decoder: the decoder's self-attention.
@@ -66,6 +70,8 @@ def from_attention(
     """
     given = {"self": attention, "encoder": encoder, "decoder": decoder, "cross": cross}
     present = {name: value for name, value in given.items() if value is not None}
+    if set(present) == {"self"} and is_mapping(attention):
+        present = dict(stacks_of(attention))
     _check_streams(present)
     source = None if tokens is None else _as_tokens(tokens, "tokens")
     if len(segments):
@@ -138,7 +144,7 @@ def _stream(
 
 
 def _layers(name: str, value: Any) -> list[Any]:
-    if isinstance(value, dict) or not hasattr(value, "__len__"):
+    if is_mapping(value) or not hasattr(value, "__len__"):
         raise InputError(
             f"the {name} attention must be a sequence with one array a layer, got {_what(value)}. "
             "A Hugging Face model's output has it as outputs.attentions."

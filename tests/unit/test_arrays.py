@@ -119,7 +119,7 @@ def test_without_tokens_positions_stand_in() -> None:
         (lambda: attnscope.from_attention(attention(), 7), "one string a token, got int '7'"),
         (
             lambda: attnscope.from_attention({"a": 1}),
-            "must be a sequence with one array a layer, got dict",
+            "nothing in this mapping is attention",
         ),
         (lambda: attnscope.from_attention([["x"]]), "cannot be read as an array of numbers"),
         (
