@@ -22,6 +22,8 @@ HEADS = {
     "gemma3": "Gemma3ForCausalLM",
     "gpt_oss": "GptOssForCausalLM",
     "deepseek_v3": "DeepseekV3ForCausalLM",
+    "bloom": "BloomForCausalLM",
+    "gptj": "GPTJForCausalLM",
 }
 PAIRS = {
     "bart": "BartForConditionalGeneration",

@@ -213,6 +213,28 @@ FAMILIES: dict[str, Family] = {
         {**BODY, "intermediate_size": 48, "image_size": (24, 32), "patch_size": 8},
         image,
     ),
+    "bloom": Family(
+        "BloomModel",
+        "BloomConfig",
+        {**SMALL, "n_layer": 2, "n_head": 4},
+        text,
+        implementation="eager",
+    ),
+    "gptj": Family(
+        "GPTJModel",
+        "GPTJConfig",
+        {
+            **IDS,
+            "vocab_size": VOCABULARY,
+            "n_embd": 32,
+            "n_layer": 2,
+            "n_head": 4,
+            "n_positions": 32,
+            "rotary_dim": 4,
+        },
+        text,
+        implementation="eager",
+    ),
     "clip": Family(
         "CLIPModel",
         "CLIPConfig",
@@ -231,31 +253,10 @@ FAMILIES: dict[str, Family] = {
     ),
 }
 
-UNSUPPORTED = {
-    "bloom": Family(
-        "BloomModel", "BloomConfig", {**SMALL, "n_layer": 2, "n_head": 4}, text, (), "eager"
-    ),
-    "gptj": Family(
-        "GPTJModel",
-        "GPTJConfig",
-        {
-            "vocab_size": VOCABULARY,
-            "n_embd": 32,
-            "n_layer": 2,
-            "n_head": 4,
-            "n_positions": 32,
-            "rotary_dim": 4,
-        },
-        text,
-        (),
-        "eager",
-    ),
-}
-
 
 def build(name: str, implementation: str | None = None, **options: Any) -> Any:
     """A family's tiny model in evaluation mode; the same weights for every implementation."""
-    family = (FAMILIES | UNSUPPORTED)[name]
+    family = FAMILIES[name]
     config = getattr(hf, family.config)(**{**family.options, **options})
     config._attn_implementation = implementation or family.implementation
     torch.manual_seed(0)

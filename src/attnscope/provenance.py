@@ -15,18 +15,21 @@ class Certificate:
             head (both as products with a few fixed random vectors, see `capture.certify`).
         rows: rows checked (queries of one head).
         calls: attention calls checked.
-        skipped: calls that could not be checked (dropout was active).
+        skipped: calls that could not be checked.
+        reasons: why they could not.
     """
 
     error: float
     rows: int
     calls: int
     skipped: int = 0
+    reasons: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        why = ", ".join(self.reasons) or "nothing to check against"
         if not self.calls:
-            return "not certified: dropout was active"
-        skipped = f", {self.skipped} calls not checked" if self.skipped else ""
+            return f"not certified: {why}"
+        skipped = f", {self.skipped} calls not checked ({why})" if self.skipped else ""
         return f"certified: largest error {self.error:.1e} over {self.rows:,} rows{skipped}"
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from attnscope.capture import layers
 from attnscope.capture.certify import Witness, tolerance
-from attnscope.capture.recorder import Recording
 from attnscope.errors import AttnscopeWarning, CaptureError
 from attnscope.scores import QKLayer, ScoreSpec
 from tests.models import FAMILIES, build, text
@@ -34,20 +34,20 @@ WRONG: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("ingredient", WRONG)
 def test_a_wrong_ingredient_is_an_error(ingredient: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, wrong = WRONG[ingredient]
-    honest = Recording._spec
+    honest = layers._spec
 
     def dishonest(*given: Any) -> ScoreSpec:
         spec = honest(*given)
         return replace(spec, **wrong(spec))
 
-    monkeypatch.setattr(Recording, "_spec", dishonest)
+    monkeypatch.setattr(layers, "_spec", dishonest)
     with pytest.raises(CaptureError, match=r"layer \d \(.+\): .* do not explain the attention"):
         capture(build(name), inputs=FAMILIES[name].inputs(), index=1)
 
 
 def test_the_error_says_where_how_much_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Recording._spec
-    monkeypatch.setattr(Recording, "_spec", lambda *given: replace(honest(*given), scaling=1.0))
+    honest = layers._spec
+    monkeypatch.setattr(layers, "_spec", lambda *given: replace(honest(*given), scaling=1.0))
     with pytest.raises(CaptureError) as caught:
         capture(build("bert"), inputs=text(), index=0)
     said = str(caught.value)
@@ -166,6 +166,6 @@ def test_tolerance_grows_with_the_scores_and_not_without_end(gain: int) -> None:
     queries, keys = rng.normal(size=(2, 1, 5, 64)).astype(np.float32) * gain
     heads = np.zeros(1, np.int64)
     layer = QKLayer(queries, keys, ScoreSpec(0.125), (0,), heads)
-    assert 1e-4 < tolerance(layer) < (1.2e-4 if gain == 1 else 1e-3)
+    assert 1e-4 < tolerance(layer, "float32") < (1.2e-4 if gain == 1 else 1e-3)
     huge = replace(layer, queries=queries * np.float32(1e4))
-    assert tolerance(huge) == pytest.approx(1e-4 + 1e-2, rel=1e-2)
+    assert tolerance(huge, "float32") == pytest.approx(1e-4 + 1e-2, rel=1e-2)

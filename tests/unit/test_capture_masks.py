@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from attnscope.capture.masks import MaskReader, Trimmer, read, recognise, unmasked
+from attnscope.capture.tensors import Item
 from attnscope.scores import QKLayer, ScoreSpec
 from tests.models import FAMILIES, build, text
 
@@ -72,24 +73,24 @@ def test_read_boolean_and_additive_masks_alike() -> None:
     keep = torch.from_numpy(CAUSAL)[None, None]
     lowest = torch.where(keep, 0.0, torch.finfo(torch.float32).min)
     for mask in (keep, lowest, lowest.clamp_min(-torch.inf), lowest.double().float() * 1.0):
-        assert np.array_equal(read(mask, 0, N, N)["visible"], CAUSAL)
+        assert np.array_equal(read(mask, Item(0), N, N)["visible"], CAUSAL)
 
 
 def test_read_takes_the_item_and_crops() -> None:
     mask = torch.stack([torch.ones(1, N, N + 2), torch.zeros(1, N, N + 2)]).bool()
-    assert read(mask, 0, N, N)["visible"].all()
-    assert not read(mask, 1, N, N)["visible"].any()
-    assert read(mask[:1], 1, N, N)["visible"].shape == (N, N)
+    assert read(mask, Item(0), N, N)["visible"].all()
+    assert not read(mask, Item(1), N, N)["visible"].any()
+    assert read(mask[:1], Item(1), N, N)["visible"].shape == (N, N)
 
 
 def test_read_keeps_additive_biases_and_masks_by_head() -> None:
     bias = torch.randn(1, 2, N, N, generator=torch.Generator().manual_seed(0))
     bias[:, :, 0, 5] = torch.finfo(torch.float32).min
-    found = read(bias, 0, N, N)["bias"]
+    found = read(bias, Item(0), N, N)["bias"]
     assert np.isneginf(found[:, 0, 5]).all()
     assert np.array_equal(found[:, 1:], bias[0, :, 1:].numpy())
     by_head = torch.stack([torch.ones(N, N), torch.eye(N)]).bool()[None]
-    found = read(by_head, 0, N, N)["bias"]
+    found = read(by_head, Item(0), N, N)["bias"]
     assert not found[0].any()
     assert np.array_equal(found[1] == 0, np.eye(N, dtype=bool))
 
@@ -126,7 +127,7 @@ def test_a_padding_mask_of_flash_attention() -> None:
     mask = torch.tensor([[1] * N, [1] * 4 + [0] * 2])
     tensor = torch.zeros(2, 1, N, 4)
     call = given(SimpleNamespace(is_causal=False), query=tensor, key=tensor, attention_mask=mask)
-    found = MaskReader(1).fields("flash_attention_2", call)
+    found = MaskReader().fields("flash_attention_2", call, Item(1))
     assert np.array_equal(found["keys"], PADDED)
 
 
@@ -134,7 +135,7 @@ def test_a_block_mask_of_flex_attention() -> None:
     from torch.nn.attention.flex_attention import create_block_mask
 
     mask = create_block_mask(lambda b, h, q, k: q >= k, None, None, N, N, device="cpu")
-    assert np.array_equal(read(mask, 0, N, N)["visible"], CAUSAL)
+    assert np.array_equal(read(mask, Item(0), N, N)["visible"], CAUSAL)
 
 
 def test_trimming_left_padding_leaves_a_plain_causal_mask() -> None:

@@ -18,7 +18,7 @@ from attnscope.errors import AttnscopeWarning, CaptureError, InputError
 from attnscope.scores import QKLayer
 from attnscope.tokens import Segment
 from tests.generating import CHATML, build_writer, byte_tokenizer, byte_writer, prompt
-from tests.models import UNSUPPORTED, build
+from tests.models import build
 from tests.parity.test_families import _state
 
 HI = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi!"}]
@@ -341,7 +341,6 @@ def test_a_compiled_model_runs_as_it_is_written() -> None:
 def test_a_model_that_is_not_recorded_says_so() -> None:
     import transformers as hf
 
-    family = UNSUPPORTED["bloom"]
-    model = hf.BloomForCausalLM(hf.BloomConfig(**family.options)).eval()
-    with pytest.raises(CaptureError, match=r"BloomForCausalLM .* computes attention in code of"):
-        attnscope.generate(model, None, prompt(), max_new_tokens=2)
+    model = hf.RwkvForCausalLM(hf.RwkvConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2))
+    with pytest.raises(CaptureError, match=r"RwkvForCausalLM .* ran without any attention"):
+        attnscope.generate(model.eval(), None, prompt(), max_new_tokens=2)

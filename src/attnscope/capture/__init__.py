@@ -7,14 +7,18 @@ called: a call goes to `capture.forward.capture`. Importing the package does not
 How a forward pass is recorded, file by file:
 
     registry   stands in for the attention functions a model already uses, for the duration
-    recorder   turns one call of such a function into queries, keys and a score spec
-    masks      reads and recognises masks
-    certify    holds weights x values against the function's own output
+    mode       sees attention in a model's own code: `products`, `trails`, `tap`, `explain`
+    hearing    the one place through which every call passes, to editors and the listener
+    where      which module is running
+    recorder   keeps what is asked for of each call
+    layout     tells items, parts and heads apart, whatever axes they are in
+    layers     queries, keys and a score spec of a call; `masks` reads and recognises masks
+    certify    holds weights x values against what the model computed
+    placing    to which stream and layer a call belongs, with `streams`
     following  finds what follows a call (`passing`): output projection, residual, norm
     mixing     makes numbers of these (`asking` the modules) and checks them
     zeroing    runs layers again without a token's value
     gradients  the gradient of an objective by every attention call's output
-    streams    tells encoder, decoder and cross apart and numbers the layers
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
     running    unwraps the model, and says of its own errors that they are its own
     edits      what can be changed in a call, with `patterns`; `editing` says in which calls

@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from attnscope._numbers import spans_of
 from attnscope._types import TokenMask
+from attnscope.capture.calls import Call
 from attnscope.capture.editing import changes_of
 from attnscope.capture.inputs import Prepared, Side
 from attnscope.capture.masks import Trimmer
 from attnscope.capture.mixing import mixing_of
 from attnscope.capture.patches import patch_tokens
-from attnscope.capture.recorder import Call, Recording
-from attnscope.capture.streams import Stack, stream_names
+from attnscope.capture.recorder import Recording
+from attnscope.capture.streams import stream_names
 from attnscope.errors import InputError
 from attnscope.provenance import Certificate, Provenance
+from attnscope.scores import Layer, QKLayer, WeightsLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
@@ -43,52 +45,51 @@ def trace_of(
     check_layers(recording)
     notes = changes_of(recording.model)
     streams = []
-    for stack, name in stream_names(tuple(recording.counts)).items():
-        calls = [call for call in recording.calls if call.stack == stack]
-        if calls:
-            streams.append(_stream(name, stack, calls, recording, prepared, notes))
+    for name, calls in _by_stream(recording).items():
+        streams.append(_stream(name, calls, recording, prepared, notes))
     if segments is not None:
         streams = [_with_segments(stream, segments) for stream in streams]
     return Trace(streams, _provenance(recording, certificate, notes))
 
 
+def _by_stream(recording: Recording) -> dict[str, list[Call]]:
+    """The calls of each stream: of one stack, and of as many tokens in all their parts."""
+    found: dict[str, list[Call]] = {}
+    for stack, name in stream_names(tuple(recording.numbers)).items():
+        for call in recording.calls:
+            if call.stack == stack:
+                sizes = call.layer.shape[1:]
+                odd = name in found and found[name][0].layer.shape[1:] != sizes
+                found.setdefault(f"{name}_{sizes[0]}x{sizes[1]}" if odd else name, []).append(call)
+    return found
+
+
 def check_layers(recording: Recording) -> None:
     """Raise InputError for a layer asked for that the model lacks."""
-    most = max(recording.counts.values())
+    there = sorted(set().union(*recording.numbers.values()))
     for layer in recording.layers or ():
-        if not 0 <= layer < most:
+        if layer not in there:
             raise InputError(
-                f"layer {layer} is not in the model, which has {spans_of('layer', range(most))}."
+                f"layer {layer} is not in the model, which has {spans_of('layer', there)}."
             )
 
 
 def _stream(
     name: str,
-    stack: Stack,
     calls: list[Call],
     recording: Recording,
     prepared: Prepared,
     notes: list[str],
 ) -> Stream:
     query_side, key_side = _sides(name, prepared)
-    queries, keys = query_side.kept_of(stack.n_query), key_side.kept_of(stack.n_key)
+    _, n_query, n_key = calls[0].layer.shape
+    queries, keys = query_side.kept_of(n_query), key_side.kept_of(n_key)
     trimmer = Trimmer(queries, keys)
-    if not all(trimmer.hides_padding(call.layer.spec) for call in calls):
+    if not all(_hides_padding(call.layer, trimmer) for call in calls):
         notes.append(f"{name}: padding is kept, because the model attends to it.")
         queries, keys = np.ones_like(queries), np.ones_like(keys)
         trimmer = Trimmer(queries, keys)
-    layers = tuple(
-        replace(
-            call.layer,
-            queries=_taken(call.layer.queries, queries),
-            keys=_taken(call.layer.keys, keys),
-            spec=trimmer(call.layer.spec),
-            mixing=None
-            if call.followed is None
-            else mixing_of(call.layer, call.followed).trim(queries, keys),
-        )
-        for call in calls
-    )
+    layers = tuple(_trimmed(call, trimmer) for call in calls)
     witnesses = tuple(call.witness and call.witness.trim(queries, keys) for call in calls)
     config, pixels = getattr(recording.model, "config", None), prepared.inputs.get("pixel_values")
     query = query_side.fit(queries, patch_tokens(config, pixels, len(queries)))
@@ -103,8 +104,32 @@ def _stream(
     )
 
 
-def _taken(array: np.ndarray, kept: TokenMask) -> np.ndarray:
-    return array if kept.all() else np.ascontiguousarray(array[:, kept])
+def _hides_padding(layer: Layer, trimmer: Trimmer) -> bool:
+    if isinstance(layer, WeightsLayer):
+        return not layer.weights[:, trimmer.queries][:, :, ~trimmer.keys].any()
+    return trimmer.hides_padding(cast(QKLayer, layer).spec)
+
+
+def _trimmed(call: Call, trimmer: Trimmer) -> Layer:
+    layer, queries, keys = call.layer, trimmer.queries, trimmer.keys
+    mixing = None
+    if call.followed is not None:
+        mixing = mixing_of(layer, call.followed, call.dtype).trim(queries, keys)
+    if isinstance(layer, WeightsLayer):
+        weights = _taken(_taken(layer.weights, queries), keys, axis=2)
+        return replace(layer, weights=weights, mixing=mixing)
+    layer = cast(QKLayer, layer)
+    return replace(
+        layer,
+        queries=_taken(layer.queries, queries),
+        keys=_taken(layer.keys, keys),
+        spec=trimmer(layer.spec),
+        mixing=mixing,
+    )
+
+
+def _taken(array: np.ndarray, kept: TokenMask, axis: int = 1) -> np.ndarray:
+    return array if kept.all() else np.compress(kept, array, axis=axis)
 
 
 def _sides(name: str, prepared: Prepared) -> tuple[Side, Side]:
@@ -136,7 +161,7 @@ def _provenance(recording: Recording, certificate: Certificate, notes: Sequence[
     return Provenance(
         model=_model_name(recording.model),
         model_type=getattr(config, "model_type", ""),
-        dtype=", ".join(sorted({call.layer.dtype for call in calls})),
+        dtype=", ".join(sorted({call.dtype for call in calls})),
         attention=", ".join(sorted({call.implementation for call in calls})),
         versions=_versions(),
         certificate=certificate,

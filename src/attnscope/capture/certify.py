@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import cast
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -43,19 +42,23 @@ def probes(dim: int) -> Float[np.ndarray, "dim probe"]:
     return np.random.default_rng(dim).choice(np.array([-1, 1], np.float32), (dim, PROBES))
 
 
-def tolerance(layer: QKLayer) -> float:
-    """The largest error that rounding explains: more where scores are large (MobileBERT).
+def tolerance(layer: Layer, dtype: str) -> float:
+    """The largest error that rounding explains in this precision of the model's.
 
-    A product of a long query and a long key is rounded by about their lengths' product x 1e-7,
-    and a weight changes in proportion to the error of its score. One percent is the most allowed
-    for it: a picture that is less certain than that is not shown.
+    It is larger where scores are large (MobileBERT): a product of a long query and a long key is
+    rounded by about their lengths' product x 1e-7, and a weight changes in proportion to the error
+    of its score. One percent is the most allowed for it: a picture that is less certain than that
+    is not shown.
     """
+    allowed = TOLERANCE.get(dtype, TOLERANCE["float32"])
+    if not isinstance(layer, QKLayer):
+        return allowed
     query, key = (
         float(np.sqrt(np.square(widen(array)).sum(axis=-1)).max(initial=0))
         for array in (layer.queries, layer.keys)
     )
     rounding = 2 * float(np.finfo(np.float32).eps) * query * key * abs(layer.spec.scaling)
-    return TOLERANCE.get(layer.dtype, TOLERANCE["float32"]) + min(rounding, 1e-2)
+    return allowed + min(rounding, 1e-2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +79,7 @@ class Witness:
         An error is relative to the largest value of its head: weights that are wrong by 1 % of a
         row's mass make it at most 2 %. Rows with every key hidden have no weights and are skipped.
         """
-        layer = cast(QKLayer, layer)
-        values = self.values[layer.kv_head]
+        values = self.values[layer.kv_head] if isinstance(layer, QKLayer) else self.values
         size = np.abs(values).max(axis=(1, 2), initial=0)[:, None]
         size[size == 0] = 1
         worst, checked = 0.0, 0

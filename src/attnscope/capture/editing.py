@@ -23,10 +23,13 @@ from torch import nn
 from attnscope._numbers import spans_of
 from attnscope.capture.checks import past_length
 from attnscope.capture.edits import Edit, Given, Site
-from attnscope.capture.recorder import attention_modules
-from attnscope.capture.registry import _here, editing
+from attnscope.capture.hearing import _here
+from attnscope.capture.mode import Watch
+from attnscope.capture.placing import Place, Placing
+from attnscope.capture.registry import editing
 from attnscope.capture.running import uncompiled
-from attnscope.capture.streams import CROSS_INPUTS, Stack, stack_of, stream_names
+from attnscope.capture.streams import Stack, stream_names
+from attnscope.capture.where import caller, plain, watching
 from attnscope.errors import CaptureError, InputError
 
 Heads = Mapping[int, tuple[int, ...] | None]
@@ -44,13 +47,15 @@ class _Pass:
         running: names of the models inside one another whose forward runs.
         stop: position after the last token that it reads; None where that is not known.
         n_read: tokens that it reads.
-        counts: attention calls of each stack.
+        placing: tells which layer a call belongs to.
+        numbers: of the layers of each stack.
     """
 
     running: list[str] = field(default_factory=list)
     stop: int | None = None
     n_read: int = 0
-    counts: dict[Stack, int] = field(default_factory=dict)
+    placing: Placing | None = None
+    numbers: dict[Stack, set[int]] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -74,8 +79,7 @@ class Intervention:
     queries: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        self._names = {id(module): name for name, module in self.model.named_modules()}
-        self._crossing: set[int] = set()
+        self._names = {id(module): plain(name) for name, module in self.model.named_modules()}
         self._pass = _Pass()
         self._seen: dict[tuple[str, bool], Stack] = {}
 
@@ -89,13 +93,11 @@ class Intervention:
             InputError: for a head that the layer has not got.
         """
         module, query, key = given["module"], given["query"], given["key"]
-        name = self._names[id(module)].replace("_orig_mod.", "")
+        name = self._names[id(module)]
         sizes = query.shape[2], key.shape[2]
         # With a cache, layers that look back less far have fewer keys, and are of one stack still.
         alike = sizes[0] == self._pass.n_read
-        stack = stack_of(name, id(module) in self._crossing, *((0, 0) if alike else sizes))
-        layer = self._pass.counts.get(stack, 0)
-        self._pass.counts[stack] = layer + 1
+        stack, layer, _ = self._place(module, name, (0, 0) if alike else sizes, query, key)
         if not may_be(stack, self.stream) or not (self.heads is None or layer in self.heads):
             return None
         heads = None if self.heads is None else self.heads[layer]
@@ -111,6 +113,15 @@ class Intervention:
             **self._positions(stack, *sizes),
         )
 
+    def _place(
+        self, module: nn.Module, name: str, sizes: tuple[int, int], query: Any, key: Any
+    ) -> Place:
+        own, names = caller(self, module, name)
+        self._pass.placing = self._pass.placing or Placing(self._names.values())
+        place = self._pass.placing.place(own, names, sizes, query, key)
+        self._pass.numbers.setdefault(place.stack, set()).add(place.number)
+        return place
+
     def _positions(self, stack: Stack, n_query: int, n_key: int) -> dict[str, int]:
         """Where the call's first query and first key are among all tokens of the stream."""
         if stack.cross:
@@ -124,9 +135,7 @@ class Intervention:
     def watching(self) -> Iterator[None]:
         """Follow the model's forward passes while the block runs."""
         with ExitStack() as hooks:
-            for module in attention_modules(self.model).values():
-                handle = module.register_forward_pre_hook(self._note_side, with_kwargs=True)
-                hooks.callback(handle.remove)
+            hooks.enter_context(watching(self.model, self, lambda _: self in interventions()))
             for name, module in self.model.named_modules():
                 if module is self.model or _is_model(module):
                     begin, end = self._beginning(name), self._ending(name)
@@ -135,11 +144,6 @@ class Intervention:
                     hooks.callback(module.register_forward_hook(self._checking(name)).remove)
                     hooks.callback(module.register_forward_hook(end, always_call=True).remove)
             yield
-
-    def _note_side(self, module: nn.Module, _: Any, kwargs: Mapping[str, Any]) -> None:
-        if self in interventions():
-            crossing = any(kwargs.get(other) is not None for other in CROSS_INPUTS)
-            (self._crossing.add if crossing else self._crossing.discard)(id(module))
 
     def _beginning(self, name: str) -> Callable[..., None]:
         def begin(_: nn.Module, args: Any, kwargs: Mapping[str, Any]) -> None:
@@ -176,24 +180,24 @@ class Intervention:
             InputError: for a stream or a layer that is not there.
         """
         who = type(self.model).__name__
-        if whole and not self._pass.counts:
+        if whole and not self._pass.numbers:
             raise CaptureError(
                 f"{who} computes attention in code of its own, which cannot be edited yet: {NEWER}"
             )
-        now = {(stack.path, stack.cross): stack for stack in self._pass.counts}
+        now = {(stack.path, stack.cross): stack for stack in self._pass.numbers}
         earlier = [stack for about, stack in self._seen.items() if about not in now]
         self._seen |= now  # generation runs an encoder once, in a pass of its own
-        names = stream_names((*earlier, *self._pass.counts))
+        names = stream_names((*earlier, *self._pass.numbers))
         wanted = {stack for stack in names if may_be(stack, self.stream)}
         if whole and (not wanted or {names[stack] for stack in wanted} != {self._one_of(names)}):
             listed = ", ".join(repr(name) for name in names.values())
             if self.stream is None:
                 raise InputError(f"{who} has several streams: pass stream= one of {listed}.")
             raise InputError(f"no stream {self.stream!r} in {who}; it has {listed}.")
-        for stack in wanted & set(self._pass.counts):
-            missing = sorted(set(self.heads or ()) - set(range(self._pass.counts[stack])))
+        for stack in wanted & set(self._pass.numbers):
+            missing = sorted(set(self.heads or ()) - self._pass.numbers[stack])
             if missing:
-                there = spans_of("layer", range(self._pass.counts[stack]))
+                there = spans_of("layer", sorted(self._pass.numbers[stack]))
                 raise InputError(
                     f"layer {missing[0]} is not in the {names[stack]} stream of {who}, which has "
                     f"{there}."
@@ -234,7 +238,12 @@ def interventions() -> list[Any]:
 def intervening(intervention: Intervention) -> Iterator[Intervention]:
     """Edit the model's attention calls on this thread while the block runs."""
     model = intervention.model
-    with uncompiled(model), intervention.watching(), editing(model, intervention):
+    with (
+        uncompiled(model),
+        intervention.watching(),
+        editing(model, intervention),
+        Watch(intervention),
+    ):
         yield intervention
 
 

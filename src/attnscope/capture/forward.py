@@ -1,11 +1,8 @@
 """Recording a forward pass: `record` around any call, `capture` from a text to a Trace.
 
-Two of three parts are here (research in ARCHITECTURE.md): the attention function a model already
-uses is wrapped (`registry`), and light hooks tell which attention modules ran and which of them
-were given another side to attend to (`recorder`). Part 2, a torch function mode for models whose
-attention code calls `F.scaled_dot_product_attention` or a softmax by itself (BLOOM, Falcon, GPT-J,
-DeBERTa), is not written yet. Its place is `record`: one more context beside `Recording.running`,
-off inside the wrapped functions, that adds to the same `Recording.calls`.
+A recording has three parts (see ARCHITECTURE.md): the attention function a model already uses is
+wrapped (`registry`); a torch function mode sees attention in code of the model's own (`mode`); and
+light hooks tell which module runs, and which was given another side to attend to (`where`).
 """
 
 from __future__ import annotations
@@ -13,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -23,12 +18,15 @@ from tqdm import tqdm
 
 from attnscope._numbers import index_of
 from attnscope.capture.assemble import trace_of
+from attnscope.capture.calls import DROPOUT
 from attnscope.capture.checks import check_model
 from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.limits import check_length
-from attnscope.capture.recorder import ELSEWISE, Recording, attention_modules
+from attnscope.capture.problems import ELSEWISE
+from attnscope.capture.recorder import Recording
 from attnscope.capture.running import bare, explained, uncompiled, warn
+from attnscope.capture.where import attention_modules, is_attention
 from attnscope.capture.zeroing import add_zeroing, check_zeroing
 from attnscope.errors import CaptureError, InputError
 from attnscope.trace import Trace
@@ -194,9 +192,14 @@ def _bar(
 
 def check_coverage(recording: Recording) -> None:
     """An error when nothing was recorded, a warning when some attention seems to be missing."""
-    missed = [name for name in recording.ran if not _near(name, recording.heard_in)]
-    if not recording.counts:
+    ran = [name for name, module in recording.ran.items() if is_attention(module)]
+    missed = [name for name in ran if not _near(name, recording.heard_in)]
+    if not recording.numbers:
         raise CaptureError(_nothing_recorded(recording, missed))
+    if recording.unresolved and not recording.calls:
+        raise CaptureError(_unresolved(recording))
+    if recording.unresolved:
+        warn(f"{_unresolved(recording)} The trace has the others.")
     if missed:
         kinds = {type(recording.ran[name]).__name__ for name in missed}
         warn(
@@ -204,6 +207,13 @@ def check_coverage(recording: Recording) -> None:
             f"{', ...' if len(missed) > 3 else ''} ({', '.join(sorted(kinds))}). The trace has the "
             "others."
         )
+
+
+def _unresolved(recording: Recording) -> str:
+    """The first of the calls that could not be read, and how many more there are."""
+    first, *rest = recording.unresolved.values()
+    more = f" The same goes for {len(rest)} other modules." if rest else ""
+    return f"{first}{more} These weights are not recorded."
 
 
 def _near(name: str, recorded: set[str]) -> bool:
@@ -215,31 +225,19 @@ def _nothing_recorded(recording: Recording, missed: Sequence[str]) -> str:
     model = recording.model
     kind = getattr(getattr(model, "config", None), "model_type", "unknown")
     who = f"{type(model).__name__} (model_type {kind!r})"
-    if not missed:
-        return (
-            f"{who} ran without any attention that attnscope knows: no attention function was "
-            f"called, and no module that ran is called attention. {ELSEWISE}"
-        )
+    what = "no attention function was called, and there was no softmax of queries times keys"
+    if missed:
+        what += f", not in {missed[0]} ({type(recording.ran[missed[0]]).__name__}) either"
     return (
-        f"{who} computes attention in code of its own ({type(recording.ran[missed[0]]).__name__}), "
-        f"which attnscope does not record yet. {_newer()}{ELSEWISE}"
-    )
-
-
-def _newer() -> str:
-    """On Transformers 4, where most models have attention code of their own: what to try first."""
-    installed = version("transformers") if find_spec("transformers") else "5"
-    if int(installed.partition(".")[0]) >= 5:
-        return ""
-    return (
-        f"Transformers {installed} is installed; from 5.0 on, most models share the attention "
-        "functions that are recorded: pip install -U transformers. "
+        f"{who} ran without any attention that attnscope sees: {what}. State-space, linear and "
+        "hashed attention have no weights of that kind; those inside a compiled extension or a "
+        f"TorchScript module are not seen. {ELSEWISE}"
     )
 
 
 def warn_of_training(recording: Recording) -> None:
     """A warning where dropout was active."""
-    if recording.model.training or any(call.witness is None for call in recording.calls):
+    if recording.model.training or any(call.unseen == DROPOUT for call in recording.calls):
         warn(
             "the model is in training mode: with dropout, each forward pass is a different one. "
             "The weights are those before dropout, and calls with dropout are not certified. For "

@@ -146,12 +146,12 @@ def _progress(order: Order, wanted: bool | None) -> tqdm[Any]:
 
 
 def _trace(recording: Stepwise, order: Order, made: Written) -> Trace:
-    recording.calls, recording.counts, grown = joined(recording, made.path)
+    recording.calls, recording.numbers, grown = joined(recording, made.path)
     recording.certified_from = made.path.first - made.past
     certificate = recording.verify()
     warn_of_training(recording)
     trace = trace_of(recording, certificate, sides_of(order, made))
-    name = stream_names(tuple(recording.counts))[grown]
+    name = stream_names(tuple(recording.numbers))[grown]
     generation = generation_of(order, made, name, len(trace.streams[name].query))
     notes = (*trace.provenance.notes, NOTE.format(generation.tokens.text[-1]))
     streams = list(trace.streams.values())

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from attnscope._numbers import index_of
+from attnscope.capture.calls import Call
 from attnscope.capture.inputs import Prepared
 from attnscope.capture.passing import Place
-from attnscope.capture.recorder import Call
 from attnscope.errors import CaptureError, InputError
 
 

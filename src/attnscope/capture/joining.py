@@ -7,21 +7,21 @@ was taken back (assisted generation guesses tokens and drops the wrong ones).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
 from attnscope._types import Bias, TokenMask
+from attnscope.capture.calls import Call
 from attnscope.capture.certify import Witness
 from attnscope.capture.masks import recognise
 from attnscope.capture.parts import Extent, Hiding, Part, causal_spec
-from attnscope.capture.recorder import Call
 from attnscope.capture.stepping import Step, Stepwise
 from attnscope.capture.streams import Stack
 from attnscope.errors import CaptureError
-from attnscope.scores import ScoreSpec
+from attnscope.scores import QKLayer, ScoreSpec
 
 Shared = dict[tuple[int, ...], tuple[list[Hiding], ScoreSpec]]
 """Masks that layers have in common, by the identity of their hidings (held, so that it is one)."""
@@ -66,7 +66,7 @@ class Piece:
             return self
         n = stop - self.extent.start
         n_key = self.extent.n_key if self.cross else stop
-        layer, witness, k = self.call.layer, self.call.witness, n_key - self.extent.first
+        layer, witness, k = layer_of(self.call), self.call.witness, n_key - self.extent.first
         if witness is not None:
             witness = Witness(witness.values[:, :k], witness.output[:, :n])
         layer = replace(layer, queries=layer.queries[:, :n], keys=layer.keys[:, :k])
@@ -79,15 +79,15 @@ class Piece:
         )
 
 
-def joined(recording: Stepwise, path: Path) -> tuple[list[Call], Counter[Stack], Stack]:
-    """One call for each layer, how many calls each stack has, and the stack that wrote.
+def joined(recording: Stepwise, path: Path) -> tuple[list[Call], dict[Stack, set[int]], Stack]:
+    """One call for each layer, the numbers of each stack's layers, and the stack that wrote.
 
     Raises:
         CaptureError: when rows are missing.
     """
     shared: Shared = {}
     calls = []
-    counts: Counter[Stack] = Counter()
+    numbers: dict[Stack, set[int]] = {}
     writers = []
     for (stack, _), parts in recording.parts.items():
         pieces = _pieces(parts, path)
@@ -97,11 +97,11 @@ def joined(recording: Stepwise, path: Path) -> tuple[list[Call], Counter[Stack],
             call = _call(pieces, recording.kept, shared)
         n_query, n_key = call.layer.shape[1:]
         sized = stack._replace(n_query=n_query, n_key=n_key)
-        counts[sized] = recording.counts[stack]
+        numbers[sized] = recording.numbers[stack]
         calls.append(replace(call, stack=sized))
         if not parts[0].extent.once and not stack.cross:
             writers.append(sized)
-    return calls, counts, writers[0]
+    return calls, numbers, writers[0]
 
 
 def ids_read(steps: Sequence[Step], path: Path) -> list[int | None]:
@@ -138,14 +138,15 @@ def _check_whole(pieces: Sequence[Piece], path: Path) -> None:
         if stops[-1] == path.stop:
             return
     raise CaptureError(
-        f"{pieces[0].call.layer.name}: of the {path.stop} tokens read, rows were recorded of "
+        f"{pieces[0].call.name}: of the {path.stop} tokens read, rows were recorded of "
         f"{', '.join(f'{p.extent.start} to {p.extent.stop - 1}' for p in pieces)} only. Capture "
         "the finished text instead: attnscope.capture(model, tokenizer, text)."
     )
 
 
 def _call(pieces: Sequence[Piece], kept: TokenMask | None, shared: Shared) -> Call:
-    first, layers = pieces[0].call, [piece.call.layer for piece in pieces]
+    layers = [layer_of(piece.call) for piece in pieces]
+    first, plain = pieces[0].call, layers[0].spec
     lost = pieces[0].extent.offset  # keys that a sliding cache had dropped before the first step
     hidings = [piece.hiding for piece in pieces]
     about = tuple(map(id, hidings))
@@ -153,15 +154,20 @@ def _call(pieces: Sequence[Piece], kept: TokenMask | None, shared: Shared) -> Ca
         shared[about] = hidings, _mask_spec(pieces, kept)
     spec = replace(
         shared[about][1],
-        scaling=first.layer.spec.scaling,
-        softcap=first.layer.spec.softcap,
-        sinks=first.layer.spec.sinks,
+        scaling=plain.scaling,
+        softcap=plain.softcap,
+        sinks=plain.sinks,
         bias=_bias(pieces),
     )
     queries = np.concatenate([layer.queries for layer in layers], axis=1)
     keys = _behind(lost, [layer.keys for layer in layers])
-    layer = replace(first.layer, queries=queries, keys=keys, spec=spec)
+    layer = replace(layers[0], queries=queries, keys=keys, spec=spec)
     return replace(first, layer=layer, witness=_witness(pieces, lost))
+
+
+def layer_of(call: Call) -> QKLayer:
+    """A step's layer; weights alone are not recorded while a model generates."""
+    return cast(QKLayer, call.layer)
 
 
 def _behind(lost: int, arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool
 
 from attnscope._types import Visible
-from attnscope.capture.tensors import item_of
+from attnscope.capture.tensors import Item
 from attnscope.scores import ScoreSpec
 
 Fields = dict[str, Any]
@@ -26,30 +26,39 @@ Fields = dict[str, Any]
 class MaskReader:
     """Reads masks and biases of one batch item; a tensor shared by layers is read once."""
 
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self._read: dict[int, tuple[Any, Any]] = {}
+    def __init__(self) -> None:
+        self._read: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
-    def fields(self, implementation: str, given: Mapping[str, Any]) -> Fields:
+    def fields(self, implementation: str, given: Mapping[str, Any], item: Item) -> Fields:
         """`causal`, `offset`, `window`, `keys`, `visible` and `bias` of one attention call."""
         mask, position_bias = given.get("attention_mask"), given.get("position_bias")
         n_query, n_key = given["query"].shape[2], given["key"].shape[2]
         if mask is None or getattr(mask, "ndim", 4) == 2:
             fields = unmasked(implementation, given, n_query, n_key)
             if mask is not None:
-                fields["keys"] = self._once(mask, lambda: item_of(mask.bool(), self.index).numpy())
+                keys = self._once(mask, item, lambda: item.of(mask.bool()).cpu().numpy())
+                fields["keys"] = keys
         else:
-            fields = dict(self._once(mask, lambda: read(mask, self.index, n_query, n_key)))
+            fields = dict(self._once(mask, item, lambda: read(mask, item, n_query, n_key)))
         if position_bias is not None:
             n = (n_query, n_key)
-            bias = self._once(position_bias, lambda: read_bias(position_bias, self.index, *n))
+            bias = self._once(position_bias, item, lambda: read_bias(position_bias, item, *n))
             fields["bias"] = _added(fields.get("bias"), bias)
         return fields
 
-    def _once(self, tensor: Any, make: Any) -> Any:
-        if id(tensor) not in self._read:
-            self._read[id(tensor)] = (tensor, make())
-        return self._read[id(tensor)][1]
+    def _once(self, tensor: Any, item: Item, make: Any) -> Any:
+        about = (_identity(tensor), item)
+        if about not in self._read:
+            self._read[about] = (tensor, make())
+        return self._read[about][1]
+
+
+def _identity(mask: Any) -> Any:
+    """What two views of the same numbers have in common (while one of them is kept)."""
+    if not isinstance(mask, torch.Tensor):
+        return id(mask)
+    version = 0 if mask.is_inference() else mask._version
+    return mask.data_ptr(), mask.shape, mask.stride(), mask.dtype, version
 
 
 def _added(bias: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
@@ -77,7 +86,7 @@ def unmasked(implementation: str, given: Mapping[str, Any], n_query: int, n_key:
     }
 
 
-def read(mask: Any, index: int, n_query: int, n_key: int) -> Fields:
+def read(mask: Any, item: Item, n_query: int, n_key: int) -> Fields:
     """`visible` and `bias` of one batch item of a mask.
 
     A boolean mask has True where the key is visible; a floating one is added to the scores, where
@@ -85,21 +94,21 @@ def read(mask: Any, index: int, n_query: int, n_key: int) -> Fields:
     """
     if not isinstance(mask, torch.Tensor):
         mask = _dense(mask, n_query, n_key)
-    item = item_of(mask, index)[..., :n_query, :n_key]
-    item = item.reshape(-1, *item.shape[-2:]).expand(-1, n_query, n_key)
-    if item.dtype != torch.bool:
-        return _read_additive(item)
-    if (item == item[:1]).all():
-        return {"visible": item[0].numpy()}
-    return {"bias": np.where(item.numpy(), np.float32(0), -np.inf).astype(np.float32)}
+    found = item.of(mask).cpu()[..., :n_query, :n_key]
+    found = found.reshape(-1, *found.shape[-2:]).expand(-1, n_query, n_key)
+    if found.dtype != torch.bool:
+        return _read_additive(found)
+    if (found == found[:1]).all():
+        return {"visible": found[0].numpy()}
+    return {"bias": np.where(found.numpy(), np.float32(0), -np.inf).astype(np.float32)}
 
 
-def _read_additive(item: torch.Tensor) -> Fields:
-    hidden = item <= torch.finfo(item.dtype).min / 2
-    added = item.float().masked_fill(hidden, 0)
-    if len(item) == 1 and not added.any():
+def _read_additive(mask: torch.Tensor) -> Fields:
+    hidden = mask <= torch.finfo(mask.dtype).min / 2
+    added = mask.float().masked_fill(hidden, 0)
+    if len(mask) == 1 and not added.any():
         return {"visible": (~hidden[0]).numpy()}
-    return {"bias": item.float().masked_fill(hidden, -torch.inf).numpy()}
+    return {"bias": mask.float().masked_fill(hidden, -torch.inf).numpy()}
 
 
 def _dense(mask: Any, n_query: int, n_key: int) -> torch.Tensor:
@@ -111,10 +120,10 @@ def _dense(mask: Any, n_query: int, n_key: int) -> torch.Tensor:
     return create_mask(mask.mask_mod, batch, heads, n_query, n_key, device=str(device))
 
 
-def read_bias(bias: torch.Tensor, index: int, n_query: int, n_key: int) -> np.ndarray | None:
+def read_bias(bias: torch.Tensor, item: Item, n_query: int, n_key: int) -> np.ndarray | None:
     """[1 or head, query, key] of one batch item; None where it adds nothing."""
-    item = item_of(bias, index)[..., :n_key].float()
-    return item.expand(-1, n_query, n_key).numpy() if item.any() else None
+    found = item.of(bias).cpu()[..., :n_key].float()
+    return found.expand(-1, n_query, n_key).numpy() if found.any() else None
 
 
 def recognise(visible: Visible) -> Fields:

@@ -15,9 +15,9 @@ import torch
 from attnscope.capture.asking import asked_matrix, asked_norm
 from attnscope.capture.certify import ROWS, probes, tolerance
 from attnscope.capture.passing import Followed, Joined
-from attnscope.capture.tensors import probed, stored
+from attnscope.capture.tensors import Item, probed, stored
 from attnscope.mixing import Mixing
-from attnscope.scores import QKLayer
+from attnscope.scores import Layer
 
 
 class _Unknown(Exception):
@@ -65,7 +65,7 @@ def _settled(found: Followed, mixing: Mixing) -> tuple[Mixing, np.ndarray]:
         shaped = shaped * found.gain[:, None, None].to(shaped)
     mixing = replace(
         mixing,
-        projection=stored(shaped[None], 0, range(len(shaped))),
+        projection=stored(shaped[None], Item(0), range(len(shaped))),
         bias=bias.float().cpu().numpy(),
         branch=branch,
         lacking=_lacking(found, branch),
@@ -91,12 +91,13 @@ def _with_residual(mixing: Mixing, joined: Joined, name: str) -> Mixing:
     asked = asked_norm(norm.module, norm.source, norm.result) if joined.is_post else None
     if joined.is_post and asked is None:
         return replace(mixing, lacking=f"the normalisation after {name} is of an unknown kind")
-    return replace(mixing, residual=stored(joined.known[None, None], 0, [0])[0], norm=asked)
+    return replace(mixing, residual=stored(joined.known[None, None], Item(0), [0])[0], norm=asked)
 
 
-def mixing_of(layer: QKLayer, followed: Followed) -> Mixing:
+def mixing_of(layer: Layer, followed: Followed, dtype: str) -> Mixing:
     """What was found after a call, if it explains what the projection gave; not during the pass.
 
+    `dtype` is the precision that the model computed in.
     A first layer that gets the residual stream as it is (ModernBERT) looks like post-norm; the
     other layers tell.
     """
@@ -107,19 +108,20 @@ def mixing_of(layer: QKLayer, followed: Followed) -> Mixing:
     if mixing.projection is None or followed.witness is None:
         return mixing
     error = identity_error(layer, mixing, followed.witness)
-    if error <= tolerance(layer):
+    allowed = tolerance(layer, dtype)
+    if error <= allowed:
         return mixing
     return replace(
         mixing,
         projection=None,
         residual=None,
         norm=None,
-        lacking=f"the values and the output projection of {layer.name} do not explain its output "
-        f"(error {error:.1e}, at most {tolerance(layer):.0e} is rounding in {layer.dtype})",
+        lacking=f"the values and the output projection of {followed.name} do not explain its "
+        f"output (error {error:.1e}, at most {allowed:.0e} is rounding in {dtype})",
     )
 
 
-def identity_error(layer: QKLayer, mixing: Mixing, witness: np.ndarray) -> float:
+def identity_error(layer: Layer, mixing: Mixing, witness: np.ndarray) -> float:
     """|Σ w f + b - output| on a few rows, relative to the most that all heads could add up to."""
     assert mixing.bias is not None
     step = -(-layer.shape[1] // ROWS)

@@ -7,15 +7,14 @@ where there are any, so that a long generation does not keep a row of booleans a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from attnscope._types import Bias, TokenMask, Visible
+from attnscope.capture.calls import Call
 from attnscope.capture.masks import window_of
-from attnscope.capture.recorder import Call
 from attnscope.scores import ScoreSpec
 
 
@@ -108,11 +107,11 @@ def causal_spec(extent: Extent, kept: TokenMask | None, window: int | None) -> S
 
 
 def extent_of(
-    step: tuple[int, int, int], given: Mapping[str, Any], cross: bool, is_first: bool
+    step: tuple[int, int, int], sizes: tuple[int, int], cross: bool, is_first: bool
 ) -> Extent:
     """Where a call belongs, of a step (start, stop, skip); is it the first of its layer?"""
     start, stop, skip = step
-    n_query, n_key = given["query"].shape[2], given["key"].shape[2]
+    n_query, n_key = sizes
     if not stop or n_query != skip + stop - start:
         return Extent(0, n_query, 0, 0, 0, n_key, once=True)
     if cross:

@@ -1,9 +1,9 @@
-"""Which attention functions are being listened to, and by whom.
+"""Stands in for the attention functions of Transformers, so that their calls are heard.
 
 A Transformers model looks its attention function up in its own modeling file at every forward
 pass: in the global `ALL_ATTENTION_FUNCTIONS`, or as `eager_attention_forward`. For the duration of
 a capture these globals are replaced by stand-ins that call the same function with the same
-arguments, once, hand its result on untouched, and tell the listeners of *this thread* what passed.
+arguments, once: through `hearing.through`, which tells this thread's listener what passed.
 
 Captures may nest and overlap between threads, and end in any order: the stand-ins do not belong to
 a capture. The first one puts them there, the last one to leave takes them away (a count of users
@@ -17,55 +17,21 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from torch import nn
+
+from attnscope.capture.hearing import Editor, Listener, _here, through
 
 INTERFACE = "ALL_ATTENTION_FUNCTIONS"
 ROLES = ("module", "query", "key", "value", "attention_mask")
 
 AttentionFunction = Callable[..., Any]
 Place = tuple[ModuleType, str]
-
-
-@runtime_checkable
-class Listener(Protocol):
-    """Whoever wants to know of attention calls."""
-
-    def owns(self, module: Any) -> bool:
-        """Whether this is a module of the model listened to."""
-
-    def heard(
-        self, implementation: str, given: Mapping[str, Any], output: Any, passed_on: Any
-    ) -> None:
-        """One attention call of a module that it owns has just returned; must not raise.
-
-        `passed_on` is what the model gets: the output itself, unless somebody edits it.
-        """
-
-
-@runtime_checkable
-class Editor(Protocol):
-    """Whoever changes attention calls."""
-
-    def owns(self, module: Any) -> bool:
-        """Whether this is a module of the model that it changes."""
-
-    def edit_of(self, implementation: str, given: dict[str, Any]) -> tuple[Any, Any] | None:
-        """The edit of this call, and where it is applied; None leaves the call as it is."""
-
-
-class _Here(threading.local):
-    """What this thread listens and edits with, and whether it is in an attention function now."""
-
-    def __init__(self) -> None:
-        self.listeners: list[Listener] = []
-        self.editors: list[Editor] = []
-        self.inside = False
 
 
 @dataclass
@@ -75,7 +41,6 @@ class _Wrapped:
     users: int = 0
 
 
-_here = _Here()
 _lock = threading.RLock()
 _wrapped: dict[Place, _Wrapped] = {}
 
@@ -108,11 +73,6 @@ def _standing_in(model: nn.Module, here: list[Any], who: Any) -> Iterator[None]:
     finally:
         for place in taken:
             _leave(place)
-
-
-def listener_of(module: Any) -> Listener | None:
-    """Who on this thread hears of this module's calls: the innermost listener that owns it."""
-    return next((one for one in reversed(_here.listeners) if one.owns(module)), None)
 
 
 def attention_globals(model: nn.Module) -> list[Place]:
@@ -213,22 +173,11 @@ def _telling(function: AttentionFunction, implementation: str | None) -> Attenti
     def attend(*args: Any, **kwargs: Any) -> Any:
         if _here.inside or not (_here.listeners or _here.editors):
             return function(*args, **kwargs)
-        how, given = implementation or "eager", _by_name(function, args) | kwargs
-        module, edits = given.get("module"), []
-        for editor in _here.editors:
-            if editor.owns(module) and (found := editor.edit_of(how, given)) is not None:
-                edits.append(found)
-                given = found[0].inputs(found[1], given)
-        _here.inside = True
-        try:
-            output = function(*args, **kwargs) if not edits else _called(function, args, given)
-        finally:
-            _here.inside = False
-        passed_on = _edited(edits, given, output)
-        listener = listener_of(module)
-        if listener is not None:
-            listener.heard(how, given, output, passed_on)
-        return passed_on
+
+        def compute(edited: dict[str, Any] | None) -> Any:
+            return function(*args, **kwargs) if edited is None else _called(function, args, edited)
+
+        return through(implementation or "eager", _by_name(function, args) | kwargs, compute)
 
     attend._attnscope_tells = True  # type: ignore[attr-defined]
     return attend
@@ -239,19 +188,6 @@ def _called(function: AttentionFunction, args: tuple[Any, ...], given: dict[str,
     names = list(_by_name(function, args))
     rest = {name: value for name, value in given.items() if name not in names}
     return function(*(given[name] for name in names), **rest)
-
-
-def _edited(edits: Sequence[tuple[Any, Any]], given: dict[str, Any], output: Any) -> Any:
-    """An attention function's result with its output [batch, query, head, dim] edited."""
-    if not edits:
-        return output
-    out = output[0] if isinstance(output, tuple | list) else output
-    heads, dim = given["query"].shape[1], given["value"].shape[-1]
-    edited = out.reshape(*out.shape[:2], heads, dim)
-    for edit, site in edits:
-        edited = edit.applied(site, edited)
-    edited = edited.reshape(out.shape)
-    return (edited, *output[1:]) if isinstance(output, tuple | list) else edited
 
 
 def _by_name(function: AttentionFunction, args: tuple[Any, ...]) -> dict[str, Any]:

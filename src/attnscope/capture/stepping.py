@@ -8,24 +8,28 @@ kept. `joining` makes one layer of all steps again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import nn
 
 from attnscope._types import TokenMask
+from attnscope.capture.calls import Call, Cut
 from attnscope.capture.certify import Witness
 from attnscope.capture.checks import past_length
+from attnscope.capture.hearing import listener_of
+from attnscope.capture.layers import chosen
+from attnscope.capture.layout import Unresolved
 from attnscope.capture.masks import MaskReader
 from attnscope.capture.parts import Extent, Hiding, Part, extent_of, hiding_of
-from attnscope.capture.recorder import Call, Recording, dropping
-from attnscope.capture.registry import listener_of
-from attnscope.capture.streams import Stack, stack_of
-from attnscope.scores import ScoreSpec
+from attnscope.capture.placing import Place, Placing
+from attnscope.capture.recorder import Heard, Recording, call_of
+from attnscope.capture.streams import Stack
+from attnscope.capture.tensors import Item
+from attnscope.scores import QKLayer, ScoreSpec
 
 READ = ("decoder_input_ids", "decoder_inputs_embeds", "input_ids", "inputs_embeds")
 """Arguments with what a step reads; the first that is given."""
@@ -39,16 +43,15 @@ class Step:
         start, stop: position of the first token that is read for the first time; after the last.
         skip: tokens in front of it that are read again.
         ids: [beam, token], None where the model was given embeddings.
-        counts: attention calls so far of each stack (its sizes left out).
-        readers, hidings: of the masks, which layers share.
+        placing: places its attention calls.
+        hidings: of the masks, which layers share.
     """
 
     start: int = 0
     stop: int = 0
     skip: int = 0
     ids: np.ndarray | None = None
-    counts: Counter[Stack] = field(default_factory=Counter)
-    readers: dict[int, MaskReader] = field(default_factory=dict)
+    placing: Placing | None = None
     hidings: dict[tuple[Any, ...], Hiding] = field(default_factory=dict)
 
 
@@ -98,8 +101,9 @@ class Stepwise(Recording):
         if listener_of(model) is not self:
             return
         if self._step is not None:
-            self._step.readers.clear()
             self._step.hidings.clear()
+            self._step.placing = None
+            self._masks = MaskReader()
         self._step = self._next_step(kwargs)
         if self._step is not None:
             self.steps.append(self._step)
@@ -130,63 +134,43 @@ class Stepwise(Recording):
             return list(range(first, first + (1 if alike else each)))
         return [first + min(self.sample, each - 1)]
 
-    def _keep(
-        self,
-        name: str,
-        implementation: str,
-        given: Mapping[str, Any],
-        output: Any,
-        _passed_on: Any,
-    ) -> None:
-        step = self._step
-        if step is None:
-            return
-        self._check_shapes(name, given["query"], given["key"])
-        stack = stack_of(name, id(given["module"]) in self._crossing, 0, 0)
-        number = step.counts[stack]
-        step.counts[stack] += 1
-        self.counts[stack] = max(self.counts[stack], number + 1)
-        if self.layers is not None and number not in self.layers:
-            return
-        parts = self.parts.setdefault((stack, number), [])
-        extent = extent_of((step.start, step.stop, step.skip), given, stack.cross, not parts)
-        rows = self._rows(len(given["query"]), alike=len(self.steps) < 2)
-        self._masks = step.readers.setdefault(rows[0], MaskReader(rows[0]))
-        calls = self._calls(stack, number, name, implementation, given, output, extent, rows)
-        parts.append(self._part(step, extent, calls, given["key"].shape[2]))
+    def place(
+        self, module: nn.Module, name: str, _: tuple[int, int], query: Any, key: Any
+    ) -> Place:
+        """Where a call belongs; the sizes of a step's are not those of its stream."""
+        if self._step is not None:
+            self._placing = self._step.placing or Placing(self._names.values())
+            self._step.placing = self._placing
+        return super().place(module, name, (0, 0), query, key)
 
-    def _calls(
-        self,
-        stack: Stack,
-        number: int,
-        name: str,
-        implementation: str,
-        given: Mapping[str, Any],
-        output: Any,
-        extent: Extent,
-        rows: Sequence[int],
-    ) -> list[Call]:
-        """The call once for each of these rows of the batch, cut to what is new."""
-        fresh = {**given, "query": given["query"][:, :, extent.rows], "whole": given}
-        fresh |= {side: given[side][:, :, extent.columns] for side in ("key", "value")}
-        out = (output[0] if isinstance(output, tuple | list) else output)[:, extent.rows]
-        calls = []
-        for self.index in rows:
-            layer, groups = self._layer(name, implementation, fresh)
-            witness = None
-            if not dropping(implementation, given):
-                witness = self._witness(layer, groups, fresh["value"], out)
-            calls.append(Call(stack, number, implementation, layer, witness))
+    def keep(self, heard: Heard) -> list[Call]:
+        """Keep what is new of a call, once for each beam."""
+        step, (stack, number, _) = self._step, heard.place
+        if step is None or not self.wanted(heard.place):
+            return []
+        parts = self.parts.setdefault((stack, number), [])
+        extent = extent_of((step.start, step.stop, step.skip), heard.sizes, stack.cross, not parts)
+        rows = self._rows(heard.layout.items, alike=len(self.steps) < 2)
+        items = [Item(row, heard.layout.items) for row in rows]
+        cut = Cut(extent.rows, extent.columns)
+        calls = [self._call(heard, item, cut) for item in items]
+        parts.append(self._part(step, extent, calls, heard.sizes[1]))
         return calls
 
-    def _spec(
-        self, implementation: str, given: Mapping[str, Any], heads: Sequence[int]
-    ) -> ScoreSpec:
-        return super()._spec(implementation, given["whole"], heads)
+    def _call(self, heard: Heard, item: Item, cut: Cut) -> Call:
+        """The call for one row of the batch, cut to what is new."""
+        heads = chosen(self.heads, heard.n_heads, heard.name)
+        layer = heard.layer(item, heads, self._masks, cut)
+        if not isinstance(layer, QKLayer) or heard.layout.parts > 1 or heard.place.role == "part":
+            raise Unresolved(
+                f"{heard.name} computes attention in a way that is not recorded while a model "
+                "generates. Capture the finished text: attnscope.capture(model, tokenizer, text)."
+            )
+        return call_of(heard, layer, heard.witness(layer, item, cut))
 
     def _part(self, step: Step, extent: Extent, calls: Sequence[Call], n_columns: int) -> Part:
         """The part that these calls are, its mask as short as can be."""
-        spec, cross = calls[0].layer.spec, calls[0].stack.cross
+        spec, cross = cast(QKLayer, calls[0].layer).spec, calls[0].stack.cross
         about = (extent, cross, id(spec.visible), id(spec.keys), spec.causal, spec.window)
         if about not in step.hidings:
             kept = None if cross or extent.once else self.kept
@@ -194,8 +178,9 @@ class Stepwise(Recording):
         bias = None if spec.bias is None else extent.placed(spec.bias, -np.inf)
         plain = ScoreSpec(spec.scaling, softcap=spec.softcap, sinks=spec.sinks)
         kept_spec = spec if extent.once else plain
-        short = (replace(c, layer=replace(c.layer, spec=kept_spec)) for c in calls)
-        return Part(extent, tuple(short), step.hidings[about], bias)
+        for call in calls:
+            call.layer = replace(cast(QKLayer, call.layer), spec=kept_spec)
+        return Part(extent, tuple(calls), step.hidings[about], bias)
 
     def _held(self, call: Call, witness: Witness) -> tuple[float, int]:
         error, rows = super()._held(call, witness)

@@ -1,15 +1,19 @@
 """Which stream an attention call belongs to, and which layer of it.
 
 A *stack* is all calls whose module path is the same but for numbers (`encoder.layers.*.self_attn`),
-that are cross-attention or not, and that have as many queries and keys. Layers are numbered by
-order of call within it: `layer_idx` is missing or different in many models, and ALBERT calls one
-module several times. Streams are stacks with a name for people.
+that are cross-attention or not, and that have as many queries and keys. Streams are stacks with a
+name for people.
+
+A layer's number is its place in the list of layers that the model keeps it in, so that the
+attention layers of a hybrid keep their own numbers (`layer_idx` is missing or different in many
+models). Where a number is taken (ALBERT calls one module for every layer) or there is no such list,
+layers are numbered by order of call.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
@@ -26,12 +30,16 @@ CROSS_INPUTS = (
 
 
 class Stack(NamedTuple):
-    """What the calls of one stream have in common."""
+    """What the calls of one stream have in common.
+
+    `ordinal` tells apart several kinds of attention in one module: 0 for the first.
+    """
 
     path: str
     cross: bool
     n_query: int
     n_key: int
+    ordinal: int = 0
 
 
 def stack_of(module: str, given_other_side: bool, n_query: int, n_key: int) -> Stack:
@@ -43,6 +51,55 @@ def stack_of(module: str, given_other_side: bool, n_query: int, n_key: int) -> S
 def pattern_of(module: str) -> str:
     """A module's name without its numbers: `encoder.layers.*.self_attn`."""
     return NUMBER.sub("*", module)
+
+
+class Numbering:
+    """Numbers the layers of each stack while the model runs."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """From the names of all modules of the model."""
+        self._places: dict[str, list[tuple[str, ...]]] = {}
+        for name in names:
+            pattern = pattern_of(name)
+            self._places.setdefault(pattern, []).append(tuple(NUMBER.findall(name)))
+        self._taken: dict[Stack, set[int]] = {}
+
+    def next(self, stack: Stack, name: str, running: Sequence[str]) -> int:
+        """The number of the next layer of a stack, called in the module `name`.
+
+        `running` are the names of the modules running now, outermost first: where layers share a
+        module (Zamba), the one that is running tells which layer it is.
+        """
+        taken = self._taken.setdefault(stack, set())
+        number = self._index(stack.path, name, running)
+        if number is None or number in taken:
+            number = max(taken, default=-1) + 1
+        taken.add(number)
+        return number
+
+    def layers_of(self, path: str, name: str) -> str | None:
+        """What the names of this stack's layers start with: `model.layers.`; None for no list."""
+        column = self._column(path)
+        if column is None:
+            return None
+        found = list(NUMBER.finditer(name))
+        return name[: found[column].start()]
+
+    def _index(self, path: str, name: str, running: Sequence[str]) -> int | None:
+        prefix = self.layers_of(path, name)
+        if prefix is None:
+            return None
+        layer = re.compile(rf"{re.escape(prefix)}(\d+)(\.|$)")
+        found = next((match for match in map(layer.match, [*running, name]) if match), None)
+        return int(found[1]) if found else None
+
+    def _column(self, path: str) -> int | None:
+        """Which of the numbers in a path is the layer's: the one that varies, or the first."""
+        places = self._places.get(path) or [()]
+        varying = [n for n, column in enumerate(zip(*places, strict=True)) if len(set(column)) > 1]
+        if len(varying) > 1 or not places[0]:
+            return None
+        return varying[0] if varying else 0
 
 
 def stream_names(stacks: Sequence[Stack]) -> dict[Stack, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +15,34 @@ from attnscope.capture.certify import probes
 KEPT = (torch.float32, torch.float16, torch.bfloat16)
 
 
-def item_of(tensor: torch.Tensor, index: int) -> torch.Tensor:
-    """One batch item, on the CPU; an axis of length 1 is shared by all items."""
-    return tensor.detach()[index if len(tensor) > 1 else 0].cpu()
+class Item(NamedTuple):
+    """One batch item, or one part of it (a window of an image), along the first axis of tensors.
+
+    Attributes:
+        number, items: the item, and how many there are.
+        part, parts: the part of it; an item's parts lie one behind the other.
+    """
+
+    number: int
+    items: int = 1
+    part: int = 0
+    parts: int = 1
+
+    def of(self, tensor: torch.Tensor) -> torch.Tensor:
+        """What belongs to it; an axis of length 1 is shared, one as long as `parts` by items."""
+        place = self.number * self.parts + self.part
+        if len(tensor) == 1:
+            place = 0
+        elif self.parts > 1 and len(tensor) == self.parts != self.items * self.parts:
+            place = self.part
+        elif self.parts > 1 and len(tensor) == self.items:
+            place = self.number
+        return tensor.detach()[place]
+
+
+def precision(tensor: torch.Tensor) -> str:
+    """`float32`, `bfloat16`, ..."""
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def as_multiplied(tensor: torch.Tensor) -> torch.Tensor:
@@ -29,20 +54,20 @@ def as_multiplied(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def stored(
-    tensor: Shaped[torch.Tensor, "batch head token dim"], index: int, heads: Sequence[int]
+    tensor: Shaped[torch.Tensor, "batch head token dim"], item: Item, heads: Sequence[int]
 ) -> Shaped[np.ndarray, "kept token dim"]:
     """A copy of some heads of one item in the model's precision (bfloat16 as bits in uint16).
 
     A copy, because the model may reuse its memory, and because a view would keep alive all that
     shares its storage: values beside queries and keys, other items of the batch.
     """
-    item = tensor.detach()[index if len(tensor) > 1 else 0]
-    item = item if list(heads) == list(range(len(item))) else item[list(heads)]
-    if item.dtype not in KEPT:
-        item = item.float()
-    if item.dtype == torch.bfloat16:
-        return np.array(item.contiguous().view(torch.int16).cpu().numpy()).view(np.uint16)
-    return np.array(item.cpu().numpy(), order="C")
+    found = item.of(tensor)
+    found = found if list(heads) == list(range(len(found))) else found[list(heads)]
+    if found.dtype not in KEPT:
+        found = found.float()
+    if found.dtype == torch.bfloat16:
+        return np.array(found.contiguous().view(torch.int16).cpu().numpy()).view(np.uint16)
+    return np.array(found.cpu().numpy(), order="C")
 
 
 def probed(

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from attnscope.capture.calls import Call
 from attnscope.capture.inputs import Prepared
-from attnscope.capture.recorder import Call, Recording
+from attnscope.capture.recorder import Recording
 from attnscope.capture.running import explained, uncompiled
 from attnscope.capture.streams import pattern_of
 from attnscope.errors import InputError
@@ -103,7 +104,7 @@ def _zeroed(recording: Recording) -> Callable[[Call], _Zeroed | None]:
         followed = call.followed
         if followed is None or followed.linear is None:
             return None
-        block = modules[block_name(call.layer.name, recording.heard_in)]
+        block = modules[block_name(call.name, recording.heard_in)]
         return _Zeroed(call, block, followed.linear, followed.turn)
 
     return made
