@@ -1,6 +1,9 @@
 """Measures: numbers per head, token or pair, computed from a Trace. NumPy only.
 
 heads   one number a head: entropy, distance, shares, named patterns (`heads(trace)`: a table)
+detector  head scores as TransformerLens computes them
+corpus  over several texts: sink rate, variability
+retrieval  heads that look at what a generated token is copied from
 pairs   which token attends most to which (`top`, `pairs`)
 flow    attention across layers: rollout, flow
 compare what changed between two traces (`attnscope.compare`), with `align` and `difference`
@@ -13,12 +16,15 @@ table   the small labelled table that they return
 quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
 """
 
+from attnscope.measures.corpus import sink, sink_rate, variability
+from attnscope.measures.detector import detect_head
 from attnscope.measures.flow import flow, rollout
 from attnscope.measures.gradients import gradient_attention, relevancy
 from attnscope.measures.heads import MEASURES, heads, measure
 from attnscope.measures.moved import alti, contributions, norm_together, norm_weighted
 from attnscope.measures.pairs import pairs, top
 from attnscope.measures.quantities import QUANTITIES, Quantity, quantities_of, quantity
+from attnscope.measures.retrieval import retrieval
 from attnscope.measures.shares import shares
 from attnscope.measures.table import Table
 from attnscope.measures.zeroing import value_zeroing
@@ -30,6 +36,7 @@ __all__ = [
     "Table",
     "alti",
     "contributions",
+    "detect_head",
     "flow",
     "gradient_attention",
     "heads",
@@ -40,8 +47,12 @@ __all__ = [
     "quantities_of",
     "quantity",
     "relevancy",
+    "retrieval",
     "rollout",
     "shares",
+    "sink",
+    "sink_rate",
     "top",
     "value_zeroing",
+    "variability",
 ]

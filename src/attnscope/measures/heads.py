@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnscope.errors import InputError
+from attnscope.measures.detector import detect_head
 from attnscope.measures.difference import why_no_weights
 from attnscope.measures.known import known
 from attnscope.measures.rows import Facts, Measure, Rows, RowValues, lengths_of, means
@@ -141,12 +142,25 @@ OF_VALUES = {"first_token_norm", "special_norm"}
 """Measures of what is moved."""
 
 
-def measure(trace: Trace, name: str, stream: str | None = None) -> Float[np.ndarray, "layer head"]:
+def measure(
+    trace: Trace, name: str, stream: str | None = None, *, convention: str = "rows"
+) -> Float[np.ndarray, "layer head"]:
     """One measure for every head of a stream, [layer, head]; NaN where no row has a say.
 
+    Args:
+        trace: what to measure.
+        name: one of `MEASURES`.
+        stream: may be left out where there is only one.
+        convention: `rows`: the mean over rows that can have the property, so that a perfect head
+            scores 1; `transformer_lens`: the score of its `detect_head`, see `detect_head`.
+
     Raises:
-        InputError: for an unknown name, or one that has no meaning for this stream.
+        InputError: for an unknown name or convention, or one that has no meaning here.
     """
+    if convention == "transformer_lens":
+        return detect_head(trace, name, stream=stream)
+    if convention != "rows":
+        raise InputError(f"convention must be 'rows' or 'transformer_lens', got {convention!r}.")
     table = heads(trace, [name], stream=stream)
     return by_layer(trace.stream(stream), table[name])
 
