@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.models import analytic_gpt2
 
 capture = importlib.import_module("attnscope.capture")
 CAT = "The cat sat on the mat because it was tired ."
+TREES = Path(__file__).resolve().parents[1] / "fixtures" / "trees.conllu"
 FOX = (
     "The quick brown fox jumps over the lazy dog, and then it runs away from the angry farmer who "
     "owns the field."
@@ -109,3 +111,14 @@ def test_it_attends_to_cat(minilm: Any) -> None:
     assert table["weight"][0] == pytest.approx(0.71, abs=0.01)
     strongest = next(trace.pairs(1, layer=0, head=2).rows())
     assert strongest["query"] - strongest["key"] == 1
+
+
+def test_minilm_has_heads_that_follow_syntax(minilm: Any) -> None:
+    """On eight sentences: more than the best fixed distance for determiners and objects."""
+    blocks = TREES.read_text().strip().split("\n\n")
+    texts = [next(li[9:] for li in b.split("\n") if li.startswith("# text")) for b in blocks]
+    table = measures.syntactic([capture(*minilm, text) for text in texts], blocks)
+    for relation, least in (("det", 0.8), ("obj", 0.6), ("all", 0.4)):
+        found = table.take(table["relation"] == relation)
+        best = max(found["score"].max(), found["reverse"].max())
+        assert best >= least, relation

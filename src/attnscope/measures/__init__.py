@@ -3,6 +3,7 @@
 heads   one number a head: entropy, distance, shares, named patterns (`heads(trace)`: a table)
 detector  head scores as TransformerLens computes them
 corpus  over several texts: sink rate, variability
+linguistic  heads that follow syntax or coreference (`conllu` reads trees)
 retrieval  heads that look at what a generated token is copied from
 pairs   which token attends most to which (`top`, `pairs`)
 flow    attention across layers: rollout, flow
@@ -21,6 +22,7 @@ from attnscope.measures.detector import detect_head
 from attnscope.measures.flow import flow, rollout
 from attnscope.measures.gradients import gradient_attention, relevancy
 from attnscope.measures.heads import MEASURES, heads, measure
+from attnscope.measures.linguistic import coreference, syntactic
 from attnscope.measures.moved import alti, contributions, norm_together, norm_weighted
 from attnscope.measures.pairs import pairs, top
 from attnscope.measures.quantities import QUANTITIES, Quantity, quantities_of, quantity
@@ -36,6 +38,7 @@ __all__ = [
     "Table",
     "alti",
     "contributions",
+    "coreference",
     "detect_head",
     "flow",
     "gradient_attention",
@@ -52,6 +55,7 @@ __all__ = [
     "shares",
     "sink",
     "sink_rate",
+    "syntactic",
     "top",
     "value_zeroing",
     "variability",

@@ -33,15 +33,15 @@ def count_of(what: str, given: Any) -> int:
     return number
 
 
-def position_of(tokens: Tokens, query: int | str) -> int:
-    """The position of a query given as such, or as a text that is there once."""
+def position_of(tokens: Tokens, query: int | str, what: str = "query") -> int:
+    """The position of a token given as such, or as a text that is there once."""
     if isinstance(query, str):
         places = [place for place, text in enumerate(tokens.text) if text == query]
         if len(places) == 1:
             return places[0]
         where = f"at {', '.join(map(str, places))}" if places else f"not among {list(tokens.text)}"
-        raise InputError(f"query {query!r} is {where}: give its position as a number.")
-    place = index_of("query", query)
+        raise InputError(f"{what} {query!r} is {where}: give its position as a number.")
+    place = index_of(what, query)
     if not 0 <= place < len(tokens):
-        raise InputError(f"query {place} is not there: tokens go from 0 to {len(tokens) - 1}.")
+        raise InputError(f"{what} {place} is not there: tokens go from 0 to {len(tokens) - 1}.")
     return place
