@@ -162,6 +162,7 @@ class Shows:
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
         stream: str | None = None,
+        words: bool = False,
         color: str = "root",
         theme: Theme = "auto",
     ) -> View:
@@ -175,6 +176,7 @@ class Shows:
             layers: the layers to choose from (None: all).
             heads: the heads to choose from (None: all).
             stream: the stream shown first (None: the first).
+            words: start with words instead of tokens (keys summed, queries averaged).
             color: how numbers become colours: `root` (faint weights stay visible), `linear`, `log`.
             theme: `light`, `dark`, or `auto` to follow the page.
 
@@ -184,7 +186,8 @@ class Shows:
         from attnscope.view import View
         from attnscope.views.matrix import matrix_view
 
-        options: Any = {"layers": layers, "heads": heads, "stream": stream, "color": color}
+        options: Any = {"layers": layers, "heads": heads, "stream": stream}
+        options |= {"words": words, "color": color}
         return View(
             self._trace,
             matrix_view(self._trace, layer, head, quantity=quantity, theme=theme, **options),

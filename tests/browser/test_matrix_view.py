@@ -554,3 +554,30 @@ def test_buttons_zoom_like_the_keys(show):
     view.get_by_role("button", name="Show all").click()
     settle(view)
     assert window(view) == [[0, 40], [0, 40]]
+
+
+def test_words_and_tokens_are_one_click_apart(show):
+    base = vectors_trace(9, causal=True)
+    names_ = ["[CLS]", "in", "##cre", "##dible", "mi", "##ce", ".", "so", "[SEP]"]
+    side = Tokens.plain(names_, segments=[7])
+    trace = Trace([Stream("self", (0, 1), base.streams["self"].layers, side, side)])
+    view = show(trace, layer=1, head=2)
+    assert window(view) == [[0, 9], [0, 9]]
+    view.get_by_role("radio", name="Words").click()
+    settle(view)
+    assert window(view) == [[0, 6], [0, 6]]
+    assert "incredible" in view.locator(".mapaxis.key .tick").all_inner_texts()
+    words = trace.words().weights(1, 2)
+    for query, key in [(1, 1), (5, 2), (2, 0)]:
+        point(view, query, key)
+        assert is_true(value(view), words[query, key])
+    point(view, 1, 4)
+    assert "hidden" in view.get_by_role("tooltip").inner_text()
+    view.get_by_role("combobox", name="Tokens shown").select_option("A→A")
+    settle(view)
+    assert window(view) == [[0, 4], [0, 4]]
+    view.get_by_role("radio", name="Tokens").click()
+    settle(view)
+    assert window(view) == [[0, 7], [0, 7]]
+    point(view, 6, 3)
+    assert is_true(value(view), trace.weights(1, 2)[6, 3])

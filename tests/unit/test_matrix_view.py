@@ -252,3 +252,52 @@ def test_a_quantity_that_there_is_not_is_named() -> None:
         arrays.matrix_view(quantity="score")
     with pytest.raises(InputError, match="the page asked for the quantity 'secret'"):
         tile(trace, head=0, quantity="secret", query=[0, 9], key=[0, 9])
+
+
+def pieces(layer: QKLayer) -> Trace:
+    """Tokens of which some belong to one word."""
+    names = ["[CLS]", "in", "##cre", "##dible", "mi", "##ce", ".", "so", "[SEP]"]
+    side = Tokens.plain(names, segments=[7])
+    return Trace([Stream("self", (0,), (layer,), side, side)])
+
+
+def test_words_are_shown_beside_tokens() -> None:
+    trace = pieces(layer_of(9))
+    spec = trace.matrix_view(words=True).spec
+    [stream] = spec["streams"]
+    assert spec["state"]["words"] is True
+    words = spec["sides"][stream["words"]["query"]]
+    assert words["text"] == ["[CLS]", "incredible", "mice", ".", "so", "[SEP]"]
+    assert stream["words"]["query"] == stream["words"]["key"] != stream["query"]
+    assert {"kind": "layer", "stream": "self", "layer": 0, "words": True} in requests_of(spec)
+    got = tile(trace, head=1, words=True, query=[0, 6], key=[0, 6])["value"]
+    np.testing.assert_allclose(got, trace.words().weights(0, 1), rtol=1e-5)
+    reply = answer(trace, spec, {"kind": "layer", "stream": "self", "layer": 0, "words": True})
+    assert reply.meta["shape"] == [3, 6, 6]
+
+
+def test_tokens_that_are_words_need_no_choice() -> None:
+    trace = trace_of(layer_of(9))
+    spec = trace.matrix_view(words=True).spec
+    assert "words" not in spec["streams"][0]
+    assert spec["state"]["words"] is False
+    with pytest.raises(InputError, match="the page asked for words"):
+        tile(trace, head=1, words=True, query=[0, 6], key=[0, 6])
+    with pytest.raises(InputError, match="words must be True or False, got 'yes'"):
+        trace.matrix_view(words="yes")
+
+
+@pytest.mark.parametrize("wrong", [{"words": 1}, {"words": "yes"}, {"quantity": "score"}])
+def test_words_have_weights_only(wrong: dict) -> None:
+    trace = pieces(layer_of(9))
+    with pytest.raises(InputError, match="the page asked for words"):
+        tile(trace, **{"head": 1, "words": True, "query": [0, 6], "key": [0, 6], **wrong})
+
+
+def test_the_widgets_cursor_counts_words_while_words_are_shown() -> None:
+    widget = pieces(layer_of(9)).matrix_view().widget()
+    widget.cursor = {"query": 8, "key": 8}
+    widget.cursor = None
+    widget.words = True
+    with pytest.raises(InputError, match="tokens 0 to 5"):
+        widget.cursor = {"query": 8, "key": 8}

@@ -43,10 +43,10 @@ export interface Store {
 export function createStore(spec: Spec): Store {
   const state = signalsOf(spec.state);
   const stream = computed(() => spec.streams.find((s) => s.name === state.stream.value) ?? spec.streams[0]!);
-  const sides = computed(() => ({
-    query: spec.sides[stream.value.query]!,
-    key: spec.sides[stream.value.key]!,
-  }));
+  const sides = computed(() => {
+    const { query, key } = (state.words.value && stream.value.words) || stream.value;
+    return { query: spec.sides[query]!, key: spec.sides[key]! };
+  });
   const filters = computed(() => filterOptions(sides.value.query, sides.value.key));
   const filter = computed(() => findFilter(filters.value, state.filter.value));
   const layer = computed(() => {

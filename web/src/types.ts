@@ -67,6 +67,13 @@ export interface QuantitySpec {
   carried: boolean;
 }
 
+/** A stream over words: places of its sides. */
+export interface WordsSpec {
+  query: number;
+  key: number;
+  carried: boolean;
+}
+
 export interface StreamSpec {
   name: string;
   label: string;
@@ -79,6 +86,7 @@ export interface StreamSpec {
   measures: MeasureSpec[];
   patterns?: string[][];
   quantities?: QuantitySpec[];
+  words?: WordsSpec;
 }
 
 export interface PinnedSpec {
@@ -162,6 +170,7 @@ export interface Request {
   head?: number;
   over?: "mean" | "max";
   quantity?: string;
+  words?: boolean;
   query?: number[];
   key?: number[];
   step?: number;
@@ -199,7 +208,7 @@ export interface Transport {
 }
 
 /** The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`. */
-export function keyOf({ kind, stream, layer, head, over, quantity, query, key, step }: Request): string {
-  const parts = [kind, stream, layer, head, over, quantity, query?.join("-"), key?.join("-"), step];
+export function keyOf({ kind, stream, layer, head, over, quantity, words, query, key, step }: Request): string {
+  const parts = [kind, stream, layer, head, over, quantity, words ? "words" : undefined, query?.join("-"), key?.join("-"), step];
   return parts.filter((part) => part !== undefined).join("/");
 }

@@ -222,7 +222,9 @@ class Widget(anywidget.AnyWidget):
         return share("threshold", proposal["value"])
 
     def _count(self, side: str) -> int:
-        return len(self._spec["sides"][self._shown()[side]]["text"])  # type: ignore[literal-required]
+        shown = self._shown()
+        places = shown["words"] if self.words and "words" in shown else shown
+        return len(self._spec["sides"][places[side]]["text"])  # type: ignore[literal-required]
 
     @t.validate("cursor")
     def _known_pair(self, proposal: Any) -> dict[str, int] | None:

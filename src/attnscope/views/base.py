@@ -25,6 +25,7 @@ from attnscope.wire.spec import (
     Theme,
     ViewName,
 )
+from attnscope.words import stream_over_words
 
 LINES_UP_TO = 64
 LONG = 512
@@ -43,6 +44,10 @@ def build_spec(
         stream = trace.streams[shown["name"]]
         shown["query"] = _place(sides, stream.query)
         shown["key"] = _place(sides, stream.key)
+        if "words" in shown:
+            over = stream_over_words(stream)
+            shown["words"]["query"] = _place(sides, over.query)
+            shown["words"]["key"] = _place(sides, over.key)
     return {
         "version": VERSION,
         "view": view,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from attnscope import measures
+from attnscope.errors import InputError
+from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.views.base import (
     build_spec,
@@ -17,9 +19,14 @@ from attnscope.views.base import (
 )
 from attnscope.views.neuron import add_rules, has_vectors
 from attnscope.wire.spec import Spec, StreamSpec, Theme
+from attnscope.words import stream_over_words, words_of
 
 OVER = ("mean", "max")
 COLORS = ("root", "linear", "log")
+WORDS_UP_TO = 4096
+"""Tokens up to which a heat map can be shown over words: that takes whole rows."""
+WORDS_CARRIED = 3_000_000
+"""Weights between words that a saved page carries beside its own."""
 
 
 def matrix_view(
@@ -31,18 +38,22 @@ def matrix_view(
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
     stream: str | None = None,
+    words: bool = False,
     color: str = "root",
     theme: Theme = "auto",
 ) -> Spec:
     """The matrix view's spec; see `Trace.matrix_view`."""
     one_of("color", color, COLORS)
+    if not isinstance(words, bool):
+        raise InputError(f"words must be True or False, got {words!r}.")
     streams, first = chosen_streams(trace, stream, layers, heads)
     for shown in streams:
-        add_map(trace, shown, quantity)
+        add_map(trace, shown, quantity, words)
     row = shown_layer(trace, first, layer)
     state = state_spec(first["name"], row["layer"])
     state["quantity"] = quantity
     state["color"] = cast(Any, color)
+    state["words"] = words and "words" in first
     state["head"] = row["heads"][0]
     if isinstance(head, str):
         one_of("head", head, OVER)
@@ -53,7 +64,14 @@ def matrix_view(
     return build_spec("matrix", trace, streams, state, theme)
 
 
-def add_map(trace: Trace, shown: StreamSpec, quantity: str) -> None:
+def _has_words(stream: Stream) -> bool:
+    """Whether some word has several tokens, in an input whose rows are computed in no time."""
+    sides = (stream.query, stream.key)
+    several = any(len(side) > len(words_of(side).tokens) for side in sides)
+    return several and max(map(len, sides)) <= WORDS_UP_TO
+
+
+def add_map(trace: Trace, shown: StreamSpec, quantity: str, words: bool = False) -> None:
     """Give a stream's spec what heat maps need: the rules of its layers, what can be shown.
 
     Of quantities that a page cannot make itself, a saved one carries the one shown first only:
@@ -62,6 +80,11 @@ def add_map(trace: Trace, shown: StreamSpec, quantity: str) -> None:
     stream = trace.streams[shown["name"]]
     if has_vectors(stream, shown):
         add_rules(stream, shown)
+    if _has_words(stream):
+        over = stream_over_words(stream)
+        heads = sum(len(row["heads"]) for row in shown["layers"])
+        carried = words or heads * len(over.query) * len(over.key) <= WORDS_CARRIED
+        shown["words"] = {"query": 0, "key": 0, "carried": carried}
     made = {"weight", "score"}
     with_it = {"difference", "before", "after"}  # a comparison is looked at from both sides
     wanted = with_it if quantity in with_it else {quantity} - made

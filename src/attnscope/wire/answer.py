@@ -6,6 +6,7 @@ asks. A kind of request is one entry in `ANSWERS`; nothing in a host depends on 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,16 @@ from attnscope.wire.encode import (
     thumbnails,
 )
 from attnscope.wire.limits import check_quantity, check_size, check_work, is_long
-from attnscope.wire.spec import ArraysMeta, LayerSpec, ReplyMeta, Request, Spec, StreamSpec, key_of
+from attnscope.wire.spec import (
+    ArraysMeta,
+    LayerSpec,
+    ReplyMeta,
+    Request,
+    Spec,
+    StreamSpec,
+    WordsSpec,
+    key_of,
+)
 from attnscope.wire.tiles import quantity_arrays, stream_of, tile_arrays
 
 
@@ -38,6 +48,9 @@ class Reply:
 
     meta: ReplyMeta | ArraysMeta
     data: bytes
+
+
+NO_WORDS: WordsSpec = {"query": 0, "key": 0, "carried": False}
 
 
 def requests_of(spec: Spec) -> list[Request]:
@@ -54,6 +67,9 @@ def requests_of(spec: Spec) -> list[Request]:
                 for one in stream.get("quantities", [])
                 if one["carried"]
             ]
+            if stream.get("words", NO_WORDS)["carried"]:
+                number = row["layer"]
+                then.append({"kind": "layer", "stream": name, "layer": number, "words": True})
             if _has_weights(stream) and ("rules" not in row or spec["carries"] != "vectors"):
                 then.append({"kind": "layer", "stream": name, "layer": row["layer"]})
             if spec["carries"] != "weights":
@@ -103,6 +119,8 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
             check_size(stream, row, "quantity")
             return _arrays_reply(quantity_arrays(stream, row))
         return _arrays_reply(tile_arrays(stream, row, request), level=1)
+    if request.get("words"):
+        stream = stream_of(trace, shown, request)
     check_size(stream, _row(shown, request), request["kind"])
     return ANSWERS[request["kind"]](spec, stream, _row(shown, request))
 
@@ -113,7 +131,7 @@ def answers(trace: Trace, spec: Spec, *, progress: bool = False) -> list[tuple[R
 
     def work(request: Request) -> Reply:
         shown = _checked(spec, request)
-        if request["kind"] != "layer" or shown["thumbnail"] is None:
+        if request["kind"] != "layer" or request.get("words") or shown["thumbnail"] is None:
             return answer(trace, spec, request)
         check_size(trace.stream(shown["name"]), _row(shown, request), request["kind"])
         encoded = encoded_layer(spec, trace.stream(shown["name"]), _row(shown, request))
@@ -140,11 +158,15 @@ def size_estimate(spec: Spec) -> int:
     total = 0.0
     for stream in spec["streams"]:
         query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
+        words = stream.get("words", NO_WORDS)
         carried = [one["per"] for one in stream.get("quantities", []) if one["carried"]]
         for row in stream["layers"]:
             rules = row.get("rules")
             planes = sum(len(row["heads"]) if per == "head" else 1 for per in carried)
             total += planes * query * key * 1.5
+            if words["carried"]:
+                sizes = (len(spec["sides"][words[side]]["text"]) for side in ("query", "key"))
+                total += len(row["heads"]) * math.prod(sizes) * bits // 8
             if _has_weights(stream) and (rules is None or spec["carries"] != "vectors"):
                 total += len(row["heads"]) * query * key * bits // 8
             if rules is not None and spec["carries"] != "weights":
@@ -278,6 +300,6 @@ ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
     "bias": _bias,
     "mask": _mask,
 }
-PLAIN = ("kind", "stream", "layer", "quantity")
+PLAIN = ("kind", "stream", "layer", "quantity", "words")
 """What names a reply that a page can carry."""
 KINDS = ("thumbnails", "tile", "quantity", *ANSWERS)

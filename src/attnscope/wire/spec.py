@@ -89,6 +89,14 @@ class QuantitySpec(TypedDict):
     carried: bool
 
 
+class WordsSpec(TypedDict):
+    """A stream over words: places of its sides. `carried`: a saved page has its weights too."""
+
+    query: int
+    key: int
+    carried: bool
+
+
 class StreamSpec(TypedDict):
     """One attention stack. `query` and `key` are places in the spec's `sides`.
 
@@ -106,6 +114,7 @@ class StreamSpec(TypedDict):
     measures: list[MeasureSpec]
     patterns: NotRequired[list[list[str]]]
     quantities: NotRequired[list[QuantitySpec]]
+    words: NotRequired[WordsSpec]
 
 
 class PinnedSpec(TypedDict):
@@ -225,6 +234,7 @@ class Request(TypedDict):
     head: NotRequired[int]
     over: NotRequired[Literal["mean", "max"]]
     quantity: NotRequired[str]
+    words: NotRequired[bool]
     query: NotRequired[list[int]]
     key: NotRequired[list[int]]
     step: NotRequired[int]
@@ -267,6 +277,7 @@ def key_of(request: Request) -> str:
     """The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`."""
     parts: list[object] = [request["kind"], request["stream"]]
     parts += [request[name] for name in ("layer", "head", "over", "quantity") if name in request]
+    parts += ["words"] * bool(request.get("words"))
     for side in ("query", "key"):
         if side in request:
             parts.append("-".join(map(str, request[side])))

@@ -26,6 +26,7 @@ from attnscope.stream import Stream
 from attnscope.tiles import Over, tile
 from attnscope.trace import Trace
 from attnscope.wire.spec import LayerSpec, Request, StreamSpec
+from attnscope.words import stream_over_words
 
 MOST_BLOCKS = 512
 """Blocks a side that one request may ask for."""
@@ -33,28 +34,32 @@ MOST_BLOCKS = 512
 ROWS = 64
 """Queries whose cells are put together at a time."""
 
-_QUANTITIES: WeakKeyDictionary[Trace, dict[tuple[str, str], Stream]] = WeakKeyDictionary()
+_MADE: WeakKeyDictionary[Trace, dict[tuple[str, str, bool], Stream]] = WeakKeyDictionary()
 _LOCK = threading.Lock()
 
 
 def stream_of(trace: Trace, shown: StreamSpec, request: Request) -> Stream:
-    """The stream that holds what is asked for: weights, or another quantity, computed once.
+    """The stream that holds what is asked for: weights, between words, or another quantity.
 
     Raises:
-        InputError: for a quantity that the view does not show.
+        InputError: for a quantity, or words, that the view does not show.
     """
-    name = request.get("quantity", "weight")
-    if name == "weight":
+    name, words = request.get("quantity", "weight"), request.get("words", False)
+    if name == "weight" and words is False:
         return trace.streams[shown["name"]]
+    if words and (words is not True or "words" not in shown or name != "weight"):
+        raise InputError("the page asked for words, which this view does not show.")
     if name not in [quantity["name"] for quantity in shown.get("quantities", [])]:
         raise InputError(
             f"the page asked for the quantity {name!r}, which this view does not show."
         )
     with _LOCK:
-        known = _QUANTITIES.setdefault(trace, {})
-        if (shown["name"], name) not in known:
-            known[shown["name"], name] = quantity(trace, name, shown["name"])
-        return known[shown["name"], name]
+        known = _MADE.setdefault(trace, {})
+        if (shown["name"], name, words) not in known:
+            stream = trace.streams[shown["name"]]
+            made = stream_over_words(stream) if words else quantity(trace, name, stream.name)
+            known[shown["name"], name, words] = made
+        return known[shown["name"], name, words]
 
 
 def quantity_arrays(stream: Stream, row: LayerSpec) -> dict[str, np.ndarray]:

@@ -38,7 +38,8 @@ export function useWeights(source: Source, request: ReadonlySignal<Request | nul
 
 export function checked(weights: Weights, request: Request, spec: Spec): { weights: Weights | null; problem: string | null } {
   const stream = spec.streams.find((s) => s.name === request.stream)!;
-  const expected = [headsOf(stream, request), spec.sides[stream.query]!.text.length, spec.sides[stream.key]!.text.length];
+  const { query, key } = (request.words && stream.words) || stream;
+  const expected = [headsOf(stream, request), spec.sides[query]!.text.length, spec.sides[key]!.text.length];
   if (request.kind === "thumbnails" || String(expected) === String(weights.shape)) return { weights, problem: null };
   return {
     weights: null,

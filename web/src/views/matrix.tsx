@@ -9,7 +9,7 @@ import { Field, FilterSelect, LayerSelect, optionOf, Select, stepHead, stepLayer
 import { ACCURACY, MapFoot } from "../ui/legend";
 import type { View, ViewProps } from "./frame";
 import { MapPanel, sizeOfMap, useWindow } from "./mapPanel";
-import { quantitiesOf, wholeLayer, type MapOf } from "./plane";
+import { hasWords, overWords, quantitiesOf, wholeLayer, type MapOf } from "./plane";
 
 export const matrixView: View = (el, spec, source, store, around) => {
   render(<MatrixView spec={spec} source={source} store={store} {...around} />, el);
@@ -19,10 +19,12 @@ export const matrixView: View = (el, spec, source, store, around) => {
 function MatrixView(props: ViewProps) {
   const { spec, source, store } = props;
   const map = useComputed<MapOf>(() => {
-    const [stream, layer] = [store.stream.value, store.layer.value];
+    const [stream, layer, { quantity: wanted, words, over }] = [store.stream.value, store.layer.value, store.state];
     const quantities = quantitiesOf(source, stream, layer);
-    const quantity = quantities.find(({ name }) => name === store.state.quantity.value) ?? quantities[0]!;
-    return { stream, layer, head: store.head.value, over: store.state.over.value, quantity };
+    const between = words.value && hasWords(source, stream);
+    const quantity = (!between && quantities.find(({ name }) => name === wanted.value)) || quantities[0]!;
+    const tokens = { stream, layer, head: store.head.value, over: over.value, quantity };
+    return between ? overWords(tokens) : tokens;
   });
   const window = useWindow(props);
   return (
@@ -38,10 +40,12 @@ function MatrixView(props: ViewProps) {
 const HELP = "Drag to select a part · click into the map, then the wheel zooms and, zoomed in, dragging moves it (Shift+drag selects) · Escape: all of it";
 
 const COLORS: Option[] = [{ value: "root", label: "Root" }, { value: "linear", label: "Linear" }, { value: "log", label: "Log" }];
+const LEVELS: Option[] = [{ value: "", label: "Tokens" }, { value: "words", label: "Words" }];
 const BLOCKS: Option[] = [{ value: "max", label: "Max" }, { value: "mean", label: "Mean" }];
 
 function Bar({ spec, source, store, map }: ViewProps & { map: MapOf }) {
-  const quantities = quantitiesOf(source, map.stream, map.layer).map(({ name, label }) => ({ value: name, label }));
+  const { words, cursor } = store.state;
+  const quantities = map.words ? [] : quantitiesOf(source, map.stream, map.layer).map(({ name, label }) => ({ value: name, label }));
   return (
     <div class="bar">
       <StreamSelect store={store} streams={spec.streams} />
@@ -51,6 +55,9 @@ function Bar({ spec, source, store, map }: ViewProps & { map: MapOf }) {
         <Field label="Show">
           <Select name="quantity" label="What is shown" value={map.quantity.name} options={quantities} onChange={(v) => (store.state.quantity.value = v)} />
         </Field>
+      )}
+      {hasWords(source, map.stream) && (
+        <Switch name="level" label="Between" options={LEVELS} value={map.words ? "words" : ""} set={(v) => ((words.value = v === "words"), (cursor.value = null))} />
       )}
       <FilterSelect store={store} />
       <Looks store={store} map={map} />

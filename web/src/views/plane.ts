@@ -14,6 +14,19 @@ import { headOf, loadLayer, type HeadOf } from "./vectors";
 export interface MapOf extends HeadOf {
   over: Over;
   quantity: QuantitySpec;
+  /** Between words: the stream then has their sides, and the layer no rules. */
+  words?: boolean;
+}
+
+/** Whether this page can show a stream over words. */
+export function hasWords(source: Source, { words }: StreamSpec): boolean {
+  return words !== undefined && (source.live || words.carried);
+}
+
+/** The same map, between words. */
+export function overWords({ stream, layer, head, over, quantity }: MapOf): MapOf {
+  const { query, key } = stream.words!;
+  return { stream: { ...stream, query, key }, layer: { layer: layer.layer, heads: layer.heads }, head, over, quantity, words: true };
 }
 
 /** What this page can show of a layer: a saved one has less than one that is connected to Python. */
@@ -28,10 +41,10 @@ export function wholeLayer({ quantity }: MapOf): boolean {
 }
 
 export async function planeOf(source: Source, spec: Spec, map: MapOf): Promise<Plane> {
-  const { stream, layer, head, over, quantity } = map;
+  const { stream, layer, head, over, quantity, words } = map;
   const size: Size = { queries: spec.sides[stream.query]!.text.length, keys: spec.sides[stream.key]!.text.length };
   const together = over !== "head" && !wholeLayer(map);
-  const request = { stream: stream.name, layer: layer.layer, ...(quantity.name !== "weight" && { quantity: quantity.name }) };
+  const request = { stream: stream.name, layer: layer.layer, ...(quantity.name !== "weight" && { quantity: quantity.name }), ...(words && { words }) };
   if (source.live) return askedPlane(source, { kind: "tile", ...request, ...(together ? { over } : { head }) }, size);
   const places = together ? layer.heads.map((_, place) => place) : [wholeLayer(map) ? 0 : layer.heads.indexOf(head)];
   const { rows, bounds } = await rowsOf(source, spec, map, request, places);
