@@ -90,10 +90,11 @@ function Picture({ view, map, fed, window, width, why, setWhy }: PictureProps) {
     window.show(small ? around(cell, NEAR, at, world) : revealing(at, world, cell));
   };
   const leave = () => {
-    const left = why || listed || state.window.value !== null || cursor !== null;
+    const part = stateOf(window.at.value, world) !== null;
+    const left = why || listed || part || cursor !== null;
     if (why) setWhy(false);
     else if (listed) setListed(false);
-    else if (state.window.value) window.show(world);
+    else if (part) window.show(world);
     else state.cursor.value = null;
     return left;
   };
