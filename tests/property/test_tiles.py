@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from attnscope import pooling
 from attnscope.overview import computed, overview, row_sums
 from attnscope.scores import Layer, QKLayer, ScoreSpec, WeightsLayer
+from attnscope.strongest import strongest
 from attnscope.tiles import tile
 
 few = settings(max_examples=80, deadline=None)
@@ -147,3 +148,28 @@ def test_numbers_of_any_sign_are_pooled_as_they_are(
         np.testing.assert_allclose(
             [found.mean[0, i, j], found.max[0, i, j]], [mean, most], atol=1e-6
         )
+
+
+@few
+@given(layers, st.integers(1, 30), st.booleans(), st.booleans())
+def test_the_strongest_cells_are_those_of_all_cells(
+    fields: Any, k: int, some: bool, given: bool
+) -> None:
+    layer: Any = made(*fields)
+    rng = np.random.default_rng(fields[0])
+    live = [rng.random(n) < 0.6 if some else None for n in layer.shape[1:]]
+    dense = layer.rows([2, 0]).astype(np.float64)
+    dense[np.isneginf(layer.scores([2, 0]))] = np.nan
+    if given:
+        layer = WeightsLayer(layer.rows(), layer.heads)
+        dense = tile(layer, [2, 0]).mean.astype(np.float64)
+    for axis, mask in enumerate(live):
+        dense[(slice(None),) * (axis + 1) + (slice(None) if mask is None else ~mask,)] *= (
+            1 if mask is None else np.nan
+        )
+    found = strongest(layer, [2, 0], k, queries=live[0], keys=live[1])
+    expected = np.sort(dense[np.isfinite(dense)])[::-1][:k]
+    np.testing.assert_allclose(found.weight, expected, atol=1e-6)
+    head = np.where(found.place == 2, 0, 1)
+    np.testing.assert_allclose(dense[head, found.query, found.key], found.weight, atol=1e-6)
+    assert len({*zip(found.place, found.query, found.key, strict=True)}) == len(expected)

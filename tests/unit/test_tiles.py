@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 from weakref import ref
 
 import numpy as np
 import pytest
 
+from attnscope import Stream, Tokens, Trace, pooling
 from attnscope import overview as overviews
-from attnscope import pooling
 from attnscope.errors import InputError
 from attnscope.overview import block_of, known_of, overview
 from attnscope.pooling import stripes
@@ -122,3 +124,18 @@ def test_a_head_with_every_key_hidden_from_some_queries() -> None:
     found = tile(layer(visible=hidden, sinks=np.array([-1e4, 3.0], np.float32)), [0, 1], step=8)
     assert np.isnan(found.mean[:, :5]).all()
     assert np.isfinite(found.mean[:, 5:]).all()
+
+
+def test_pairs_of_a_long_head_are_found_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = layer(90, causal=True)
+    special = np.arange(90) % 7 == 0
+    side = replace(Tokens.plain([f"t{place}" for place in range(90)]), special=special)
+    trace = Trace([Stream("self", (3,), (made,), side, side)])
+    for options in ({}, {"special": True}):
+        slow = trace.pairs(12, layer=3, head=1, **options)
+        monkeypatch.setattr(sys.modules["attnscope.measures.pairs"], "BLOCK", 100)
+        fast = trace.pairs(12, layer=3, head=1, **options)
+        for name in ("query", "key", "query_token", "key_token"):
+            assert fast[name].tolist() == slow[name].tolist()
+        np.testing.assert_allclose(fast["weight"], slow["weight"], rtol=1e-5)
+        monkeypatch.undo()

@@ -11,6 +11,7 @@ from attnscope.measures.known import count_of, position_of
 from attnscope.measures.quantities import QUANTITIES, quantity
 from attnscope.measures.table import Table
 from attnscope.stream import Stream
+from attnscope.strongest import strongest
 from attnscope.trace import Trace
 
 BLOCK = 4_000_000
@@ -83,6 +84,11 @@ def pairs(
     """
     found, most = quantity(trace, of, stream), count_of("k", k)
     n_query, n_key = len(found.query), len(found.key)
+    if layer is not None and head is not None and n_query * n_key > BLOCK:
+        one = found.layer(layer)
+        live = [None if special else ~side.special for side in (found.query, found.key)]
+        cells = strongest(one, found.places(layer, [head]), most, queries=live[0], keys=live[1])
+        return _table(found, of, cells.query, cells.key, cells.weight)
     step = max(1, BLOCK // max(1, n_key * max(layer.shape[0] for layer in found.layers)))
     best = np.zeros((3, 0))
     for start in range(0, n_query, step):
@@ -92,13 +98,19 @@ def pairs(
             rows = np.where(hidden, -np.inf, rows)
         best = _strongest(best, rows, start, most)
     query, key = best[:2].astype(int)
+    return _table(found, of, query, key, best[2])
+
+
+def _table(
+    found: Stream, of: str, query: np.ndarray, key: np.ndarray, numbers: np.ndarray
+) -> Table:
     return Table(
         {
             "query": query,
             "query_token": np.array(found.query.text)[query],
             "key": key,
             "key_token": np.array(found.key.text)[key],
-            of: best[2],
+            of: numbers,
         }
     )
 
