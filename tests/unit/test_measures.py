@@ -172,3 +172,12 @@ def test_what_does_not_fit_is_named(call: object, text: str) -> None:
     with pytest.raises(InputError) as caught:
         call()  # type: ignore[operator]
     assert text in str(caught.value)
+
+
+def test_a_row_with_a_weight_below_0_has_no_entropy_and_says_nothing_more():
+    weights = np.full((1, 2, 4, 4), 0.25, np.float32)
+    weights[0, 1, 2] = [-0.5, 0.5, 0.5, 0.5]
+    with pytest.warns(attnscope.AttnscopeWarning, match="expected 0 to 1"):
+        trace = attnscope.from_attention(weights)
+    assert trace.heads(["entropy"])["entropy"][0] == pytest.approx(np.log(4), abs=1e-6)
+    assert trace.heads(["entropy"])["entropy"][1] == pytest.approx(np.log(4), abs=1e-6)

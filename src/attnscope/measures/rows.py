@@ -85,9 +85,10 @@ class Rows:
 
     @cached_property
     def entropy(self) -> RowValues:
-        """-Σ w ln w of each row."""
+        """-Σ w ln w of each row; NaN where a weight is missing or below 0."""
         logs = self.weights + np.finfo(np.float32).tiny
-        np.log(logs, out=logs)
+        with np.errstate(invalid="ignore"):
+            np.log(logs, out=logs)
         products: RowValues = np.einsum("hqk,hqk->hq", self.weights, logs)
         return np.asarray(np.maximum(-products, 0))
 
