@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 
 SCRIPTS: tuple[tuple[str, list[str]], ...] = (
     ("capture.py", []),
+    ("length.py", []),
     ("what_if.py", []),
     ("measures.py", []),
     ("pages.py", ["--bertviz"]),
