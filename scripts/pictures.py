@@ -1,10 +1,12 @@
-"""Makes the README's picture, in light and dark, from the shelf's real MiniLM.
+"""Makes the pictures of README and docs from the shelf's real MiniLM.
 
-make pictures        writes docs/pictures/first-screen-{light,dark}.png
+make pictures        writes docs/pictures/first-screen-{light,dark}.png, and figures_*.png: the
+                     figures of the examples of these names
 """
 
 from __future__ import annotations
 
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -19,7 +21,8 @@ from attnscope.doctor import find_chromium
 from attnscope.hosts.html import fragment_text
 from attnscope.trace import Trace
 
-PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / "docs" / "pictures"
 TEXT = "The cat sat on the mat because it was tired."
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 html{{color-scheme:{scheme};background:{ground}}}body{{margin:12px;display:flex;gap:16px}}
@@ -46,12 +49,27 @@ def shoot(browser: Browser, source: Path, target: Path, scheme: Literal["light",
     window.goto(source.as_uri())
     expect(window.locator("[data-attnscope-state=drawn]")).to_have_count(2)
     window.screenshot(path=target)
-    Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
+    small(target)
     window.close()
 
 
+def small(target: Path) -> None:
+    """Save a picture with 256 colours, and say how large it is."""
+    Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
+    print(f"{target}  {target.stat().st_size / 1000:.0f} KB", file=sys.stderr)
+
+
+def figures() -> None:
+    """The figure of every example that makes one."""
+    for path in sorted((ROOT / "examples").glob("figures_*.py")):
+        target = PICTURES / f"{path.stem}.png"
+        runpy.run_path(str(path))["figure"].savefig(target, dpi=130)
+        small(target)
+
+
 def main() -> None:
-    """Write both pictures."""
+    """Write all pictures."""
+    figures()
     trace = forward.capture(*load("minilm"), TEXT)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(
@@ -62,7 +80,6 @@ def main() -> None:
             source.write_text(page(trace, scheme), encoding="utf-8")
             target = PICTURES / f"first-screen-{scheme}.png"
             shoot(browser, source, target, scheme)
-            print(f"{target}  {target.stat().st_size / 1000:.0f} KB", file=sys.stderr)
         browser.close()
 
 

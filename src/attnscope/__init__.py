@@ -71,6 +71,9 @@ _HOMES = {
     "SaveError": "errors",
 }
 
+_ROOMS = ("measures", "plot")
+"""Packages that are imported when they are used, too."""
+
 __all__ = [
     "AttnscopeError",
     "AttnscopeWarning",
@@ -102,6 +105,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"attnscope.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'attnscope' has no attribute {name!r}")
     value = getattr(import_module(f"attnscope.{_HOMES[name]}"), name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
 from attnscope.wire.spec import ViewName
 
@@ -104,7 +105,9 @@ def _as_table(command: Callable[..., None]) -> Callable[..., None]:
     "--heads", callback=_numbers, metavar="0,3", help="Only these heads (head view: switched on)."
 )
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
-@click.option("-o", "--output", type=_FILE, help="Write a page, e.g. out.html, and do not serve.")
+@click.option(
+    "-o", "--output", type=_FILE, help="Write out.html, or .pdf, .svg, .png; do not serve."
+)
 @click.option("--serve", is_flag=True, help="Serve on this machine until Ctrl-C; do not open.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Serve on this port.")
 def view_command(
@@ -174,6 +177,34 @@ def capture_command(
     trace = _captured(model, text, pair, target)
     path = trace.save(output, dtype=dtype, overviews=overviews)
     click.echo(f"{trace}\n{path}  {_size(path.stat().st_size)}")
+
+
+@main.command("plot")
+@_of_a_text
+@click.option("--figure", type=click.Choice(list(TAKES)), default="head", show_default=True)
+@click.option("--layer", type=int, help="The layer.")
+@click.option("--head", type=int, help="The head; without it, the mean over the layer's.")
+@click.option("--query", help="A query to single out: its text, or its position.")
+@click.option("--measure", help="What to measure, e.g. entropy.")
+@click.option("--stream", help="encoder, decoder or cross, where there are several.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light")
+@click.option("--width", type=click.FloatRange(1, 60), help="Inches.")
+@click.option("--dpi", type=click.FloatRange(10, 2400), default=200, show_default=True)
+@click.option("-o", "--output", type=_FILE, required=True, help="out.pdf, out.svg or out.png.")
+def plot_command(
+    text: str,
+    model: str | None,
+    pair: str | None,
+    target: str | None,
+    figure: str,
+    dpi: float,
+    output: Path,
+    **options: Any,
+) -> None:
+    """Draw a figure for a paper: one head, all of a layer, a measure of every head, ..."""
+    taken = options_of(figure, options)
+    path = write_figure(_captured(model, text, pair, target), figure, taken, output, dpi)
+    click.echo(f"{path}  {_size(path.stat().st_size)}")
 
 
 @main.command("heads")

@@ -24,6 +24,7 @@ _EXTRAS = {
     "hf": "capturing a Hugging Face model",
     "flow": "attention flow (SciPy)",
     "frames": "tables as pandas DataFrames",
+    "plot": "figures",
     "serve": "attnscope view without -o: views served to the browser",
 }
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

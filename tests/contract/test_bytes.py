@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,35 +21,17 @@ from attnscope.wire import spec
 from attnscope.wire.answer import Reply, answer, requests_of
 from attnscope.wire.encode import Encoded, decode, encode, thumbnails
 from tests.browser.looking import is_right, names, random_weights, trace_of
+from tests.node import command_for
 
 HERE = Path(__file__).parent
 Read = Callable[..., SimpleNamespace]
 
 
 @pytest.fixture(scope="module")
-def front_end(root: Path) -> Any:
-    """scripts/front_end.py, which finds node on PATH or in a wheel."""
-    found = spec_from_file_location("front_end", root / "scripts/front_end.py")
-    assert found is not None
-    assert found.loader is not None
-    module = module_from_spec(found)
-    sys.modules["front_end"] = module
-    found.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def read(front_end: Any, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Read:
+def read(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Read:
     """Runs read.ts, bundled with the esbuild that builds the front end, on some replies."""
-    npm, web, folder = front_end.find_npm(), root / "web", tmp_path_factory.mktemp("contract")
-    if not (web / "node_modules/esbuild").is_dir():
-        npm.run("ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=web)
-    script, node = folder / "read.mjs", npm.node_folder / "node"
-    bundled = {"entryPoints": [str(HERE / "read.ts")], "outfile": str(script)}
-    options = json.dumps({**bundled, "bundle": True, "platform": "node", "format": "esm"})
-    esbuild = (web / "node_modules/esbuild/lib/main.js").as_uri()
-    build = f"import {{ build }} from {json.dumps(esbuild)}; await build({options})"
-    subprocess.run([node, "--input-type=module", "-e", build], check=True, capture_output=True)
+    folder = tmp_path_factory.mktemp("contract")
+    command = command_for(HERE / "read.ts", folder, root)
 
     def reading(*replies: Reply, requests: list[spec.Request] | None = None) -> SimpleNamespace:
         asked = folder / "asked.json"
@@ -60,7 +40,7 @@ def read(front_end: Any, root: Path, tmp_path_factory: pytest.TempPathFactory) -
             for reply in replies
         ]
         asked.write_text(json.dumps({"replies": listed, "requests": requests or []}))
-        done = subprocess.run([node, script, asked], check=True, capture_output=True, text=True)
+        done = subprocess.run([*command, asked], check=True, capture_output=True, text=True)
         return SimpleNamespace(**json.loads(done.stdout))
 
     return reading

@@ -21,8 +21,8 @@ import torch
 from attnscope.trace import Trace
 from attnscope.wire.answer import answers
 from attnscope.wire.spec import key_of
-from scripts.front_end import find_npm
 from tests.models import FAMILIES, build
+from tests.node import command_for
 
 capture = importlib.import_module("attnscope.capture")
 
@@ -33,21 +33,13 @@ Run = Callable[[list[dict[str, Any]]], list[Any]]
 @pytest.fixture(scope="module")
 def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs neuron_steps.ts, bundled with the esbuild that builds the front end, on some layers."""
-    npm, web, folder = find_npm(), root / "web", tmp_path_factory.mktemp("steps")
-    if not (web / "node_modules/esbuild").is_dir():
-        npm.run("ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=web)
-    script, node = folder / "steps.mjs", npm.node_folder / "node"
-    entry = Path(__file__).parent / "neuron_steps.ts"
-    options = {"entryPoints": [str(entry)], "outfile": str(script), "bundle": True}
-    options |= {"platform": "node", "format": "esm"}
-    esbuild = (web / "node_modules/esbuild/lib/main.js").as_uri()
-    build_it = f"import {{ build }} from {json.dumps(esbuild)}; await build({json.dumps(options)})"
-    subprocess.run([node, "--input-type=module", "-e", build_it], check=True, capture_output=True)
+    folder = tmp_path_factory.mktemp("steps")
+    command = command_for(Path(__file__).parent / "neuron_steps.ts", folder, root)
 
     def running(layers: list[dict[str, Any]]) -> list[Any]:
         asked = folder / "asked.json"
         asked.write_text(json.dumps(layers))
-        done = subprocess.run([node, script, asked], check=True, capture_output=True, text=True)
+        done = subprocess.run([*command, asked], check=True, capture_output=True, text=True)
         rows: list[Any] = json.loads(done.stdout)
         return rows
 

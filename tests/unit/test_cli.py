@@ -344,3 +344,58 @@ def test_view_without_output_serves_and_opens(measured, folder, monkeypatch):
     assert asked == [options]
     invoke("view", "--model", folder, "x", "--serve", "--port", "81", "--view", "matrix")
     assert (asked[1]["view"], asked[1]["port"], len(opened)) == ("matrix", 81, 1)
+
+
+@pytest.fixture
+def drawn(monkeypatch, asked):
+    """A real trace in place of a captured one."""
+    weights = np.random.default_rng(0).dirichlet(np.ones(4), (2, 3, 4)).astype(np.float32)
+    trace = attnscope.from_attention(weights, ["the", "cat", "sat", "down"])
+    monkeypatch.setattr(cli, "_captured", lambda *_: trace)
+    return trace
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--layer", "1", "--head", "2"],
+        ["--figure", "layer", "--layer", "0"],
+        ["--figure", "lines", "--layer", "1", "--query", "cat"],
+        ["--figure", "measure", "--measure", "entropy", "--theme", "dark"],
+        ["--figure", "text", "--query", "2", "--width", "3"],
+        ["--figure", "model"],
+        ["--figure", "rollout"],
+    ],
+)
+def test_plot_writes_a_figure(folder, drawn, tmp_path, options):
+    out = tmp_path / "figure.svg"
+    done = invoke("plot", "--model", folder, "x", *options, "-o", out)
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(f"{out}  ")
+    assert out.read_text(encoding="utf-8").startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--head", "2"], "--figure head needs --layer."),
+        (["--figure", "measure"], "--figure measure needs --measure."),
+        (["--figure", "neurons", "--layer", "1", "--head", "0"], "--figure neurons needs --query."),
+        (["--figure", "model", "--layer", "1"], "--figure model takes no --layer."),
+        (["--layer", "9"], "layer 9 is not in the self stream, which has layers 0 to 1."),
+        (["--layer", "1", "--dpi", "3"], "is not in the range 10<=x<=2400"),
+    ],
+)
+def test_plot_says_what_a_figure_needs(folder, drawn, tmp_path, options, text):
+    done = invoke("plot", "--model", folder, "x", *options, "-o", tmp_path / "x.png")
+    assert done.exit_code == 2
+    assert text in done.output
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_plot_and_view_say_which_files_they_write(folder, drawn, tmp_path):
+    done = invoke("plot", "--model", folder, "x", "--layer", "0", "-o", tmp_path / "x.gif")
+    assert "the suffix must be .png, .svg or .pdf, got '.gif'" in done.output
+    done = invoke("view", "--model", folder, "x", "-o", tmp_path / "x.svg")
+    assert done.exit_code == 0
+    assert (tmp_path / "x.svg").read_text(encoding="utf-8").startswith("<?xml")

@@ -8,7 +8,9 @@ serves Jupyter, VS Code, Colab and marimo.
 from __future__ import annotations
 
 import re
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets as t
@@ -20,6 +22,11 @@ from attnscope.trace import Trace
 from attnscope.views.display import share
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec, StreamSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from attnscope.view import View
 
 STATE = (
     "stream",
@@ -106,6 +113,24 @@ class Widget(anywidget.AnyWidget):
         state = {name: value for name, value in spec["state"].items() if name in STATE}
         super().__init__(_spec=dict(spec), _esm=bundle(spec["view"]), **state)
         self.on_msg(self._serve)
+
+    def view(self) -> View:
+        """The view in the state that the reader has brought it to."""
+        from attnscope.view import View
+
+        state = {name: getattr(self, name) for name in STATE}
+        spec: Any = {**self._spec, "state": {**self._spec["state"], **state}}
+        return View(self._trace, spec)
+
+    def figure(self, *, width: float | None = None) -> Figure:
+        """A matplotlib Figure of what the screen shows now; see `View.figure`."""
+        return self.view().figure(width=width)
+
+    def save(
+        self, path: str | PathLike[str], *, dpi: float | None = None, width: float | None = None
+    ) -> Path:
+        """Write what the screen shows now to a page or a figure; see `View.save`."""
+        return self.view().save(path, dpi=dpi, width=width)
 
     def _serve(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Answer one data request; whatever goes wrong reaches the page as a text."""

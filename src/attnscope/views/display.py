@@ -52,18 +52,30 @@ def set_display(
     Raises:
         InputError: for a value that does not fit; TypeError for an option that there is not.
     """
+    state.update(checked(display))  # type: ignore[typeddict-item]
+    for shown in streams:
+        own = [state["sort"]] if shown["name"] == state["stream"] else []
+        shown["measures"] = _measures(trace, shown, [name for name in own if name != "number"])
+
+
+def checked(display: Mapping[str, Any]) -> Display:
+    """The options as plain values.
+
+    Raises:
+        InputError: for a value that does not fit; TypeError for an option that there is not.
+    """
+    values: Any = {}
     for name, value in display.items():
         if name not in Display.__annotations__:
             raise TypeError(f"a view has no option {name!r}: its options are {_options()}.")
-        state[name] = CHECKS[name](name, value)  # type: ignore[literal-required]
-    if state["renormalise"] and not state["hide_special"]:
+        values[name] = CHECKS[name](name, value)
+    if values.get("renormalise") and not values.get("hide_special"):
         raise InputError(
             "renormalise=True makes rows without special tokens sum to 1: it needs "
             "hide_special=True."
         )
-    for shown in streams:
-        own = [state["sort"]] if shown["name"] == state["stream"] else []
-        shown["measures"] = _measures(trace, shown, [name for name in own if name != "number"])
+    found: Display = values
+    return found
 
 
 def _options() -> str:

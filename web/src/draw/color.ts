@@ -86,13 +86,16 @@ function candidatesOf(mode: Mode): Oklch[] {
   ));
 }
 
+/** Distances nearer than this are alike: the first wins, here and in Python (plot/colors.py). */
+const ALIKE = 1e-9;
+
 /** The candidate that differs most from all colours taken so far. */
 function farthest(taken: Oklch[], mode: Mode): Oklch {
   let best: Oklch = taken[0]!;
   let distance = -1;
   for (const candidate of candidatesOf(mode)) {
     const nearest = Math.min(...taken.map((other) => difference(candidate, other)));
-    if (nearest > distance) [best, distance] = [candidate, nearest];
+    if (nearest > distance + ALIKE) [best, distance] = [candidate, nearest];
   }
   return best;
 }

@@ -1,0 +1,136 @@
+"""Layer × head map of one measure: the overview figure of most papers on attention heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import Normalize
+
+from attnscope.measures import heads as table_of
+from attnscope.plot.canvas import (
+    COLUMN,
+    PAGE,
+    TALL,
+    axes_on,
+    plain,
+    points,
+    quiet_frame,
+    write_title,
+)
+from attnscope.plot.fonts import letters_for
+from attnscope.plot.ink import Ink, ink_of
+from attnscope.plot.maps import Scale, add_bar, colors_of, draw_map, extent_of, top_of
+from attnscope.plot.part import Block
+from attnscope.trace import Trace
+from attnscope.wire.spec import Theme
+
+ROOM, LARGE = 0.22, 0.4
+"""Inches of a cell, where there are many and where there are few."""
+
+UNITS = {"entropy": "nats", "distance": "tokens"}
+NUMBERS = 17.0
+"""Points of a cell from which numbers are written into it."""
+
+
+def measure(
+    trace: Trace,
+    name: str,
+    *,
+    ax: Any = None,
+    title: str | None = None,
+    vmax: float | None = None,
+    cmap: Any = None,
+    bar: bool = True,
+    numbers: bool = False,
+    stream: str | None = None,
+    theme: Theme = "light",
+    width: float | None = None,
+) -> Any:
+    """Draw a measure of every head: layers down, heads across.
+
+    Args:
+        trace: what to measure.
+        name: one of `measures.MEASURES`: entropy, distance, previous_token, ...
+        ax: a matplotlib Axes; an empty Figure; or None for a new figure of pyplot.
+        title: None for the measure's name, "" for none.
+        vmax: the number with the full colour (None: the largest).
+        cmap: a colour map of matplotlib, or its name (None: the matrix view's).
+        bar: whether to draw a colour bar.
+        numbers: whether to write each number into its cell, where it fits.
+        stream: may be left out where there is only one.
+        theme: `light` or `dark`.
+        width: inches of a new figure (None: as the heads need, a page at most).
+
+    Returns:
+        The matplotlib Axes. Where a layer has no such head, or it has no such number, is hatched.
+
+    Raises:
+        InputError: for an unknown measure, or one that has no meaning for this stream.
+    """
+    ink = ink_of(theme)
+    values, layers, heads = _square(trace, name, stream)
+    low, high = extent_of([values])
+    low = min(low, 0)
+    scale = Scale(
+        colors_of(cmap, ink), Normalize(low, top_of(vmax, high, low)),
+        " ".join([name.replace("_", " "), *([f"({UNITS[name]})"] if name in UNITS else [])]),
+    )  # fmt: skip
+    ax, room = _framed(ax, layers, heads, ink, bar, width)
+    image = draw_map(ax, Block(values, np.isnan(values)), scale, ink)
+    if bar:
+        add_bar(ax, image, scale, ink, "hatched: no such head" if np.isnan(values).any() else "")
+    if numbers and room >= NUMBERS:
+        _write(ax, values, scale, room)
+    write_title(ax, title, name.replace("_", " ").capitalize(), ink, letters_for([name]))
+    return ax
+
+
+def _square(trace: Trace, name: str, stream: str | None) -> tuple[np.ndarray, list[int], list[int]]:
+    """[layer, head] with NaN where a layer lacks the head; the numbers of layers and heads."""
+    table = table_of(trace, [name], stream=stream)
+    layers, row = np.unique(table["layer"], return_inverse=True)
+    heads, column = np.unique(table["head"], return_inverse=True)
+    values = np.full((len(layers), len(heads)), np.nan)
+    values[row, column] = table[name]
+    return values, layers.tolist(), heads.tolist()
+
+
+def _framed(
+    ax: Any, layers: list[int], heads: list[int], ink: Ink, bar: bool, width: float | None
+) -> tuple[Any, float]:
+    """An Axes with axis names and numbers, and the points of a cell."""
+    beside = 0.55 + (0.65 if bar else 0.1)
+    natural = max(len(heads) * ROOM, min(COLUMN - beside, len(heads) * LARGE)) + beside
+    across = (width or min(natural, PAGE)) - beside
+    cell = min(across / len(heads), TALL / len(layers))
+    ax, made = axes_on(ax, (across + beside, cell * len(layers) + 0.75), ink)
+    if made:
+        cell *= 72
+    else:
+        cell = min(
+            size / count for size, count in zip(points(ax), (len(heads), len(layers)), strict=True)
+        )
+    ax.set(xlim=(0, len(heads)), ylim=(len(layers), 0), xlabel="head", ylabel="layer")
+    quiet_frame(ax, ink)
+    every = max(1, round(13 / max(cell, 1)))
+    for axis, numbers in ((ax.xaxis, heads), (ax.yaxis, layers)):
+        at = range(0, len(numbers), every)
+        axis.set_ticks([i + 0.5 for i in at], [str(numbers[i]) for i in at], fontsize=7)
+    return ax, cell
+
+
+def _write(ax: Any, values: np.ndarray, scale: Scale, room: float) -> None:
+    """The numbers, in black or white, whichever reads better on their cell."""
+    from attnscope.plot.colors import ink_on
+
+    for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        red, green, blue, _ = scale.cmap(scale.norm(value), bytes=True)
+        text = f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+        plain(ax.text(
+            column + 0.5, row + 0.5, text.replace("0.", ".", 1) if abs(value) < 1 else text,
+            ha="center", va="center", fontsize=min(7, room * 0.34),
+            color=ink_on((int(red), int(green), int(blue))),
+        ))  # fmt: skip

@@ -1,0 +1,95 @@
+"""The figures that are compared with pictures: which data, which figure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+import attnscope
+from attnscope import plot
+from attnscope.scores import QKLayer, ScoreSpec
+from attnscope.stream import Stream
+from attnscope.tokens import Tokens
+from attnscope.trace import Trace
+from tests.visual.scenes import pattern
+
+WIDTH = 200
+NAMES = ["[CLS]", "the", "cat", "sat", "on", "the", "mat", "[SEP]", "it", "was", "tired", "[SEP]"]
+
+
+def plain(tokens: int = 12, roll: int = 0) -> Trace:
+    """Bands, stripes and sinks, four layers of six heads."""
+    names = NAMES if tokens == 12 else [f"t{i}" for i in range(tokens)]
+    return attnscope.from_attention(
+        np.roll(pattern(4, 6, tokens), roll, axis=0), names, segments=[8]
+    )
+
+
+def causal(roll: int = 0) -> Trace:
+    """Queries and keys by formula, so that a head looks at the token before, masked."""
+    place = np.arange(10)[:, None] * 0.9 + np.arange(8) * (1.1 + roll)
+    keys = np.cos(place).astype(np.float32)[None]
+    queries = np.cos(place - 0.9).astype(np.float32)[None] * 3
+    layer = QKLayer(queries, keys, ScoreSpec(0.6, causal=True), (0,), np.array([0]))
+    tokens = Tokens.plain(NAMES[:10])
+    return Trace([Stream("self", (0,), (layer,), tokens, tokens)])
+
+
+def opened(trace: Trace) -> Figure:
+    view = trace.model_view(theme="dark").widget()
+    view.opened = {"layer": 2, "head": 1}
+    return view.figure()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture: a trace, and a figure of it (an Axes or a Figure)."""
+
+    name: str
+    trace: Callable[..., Trace]
+    draw: Callable[[Trace], Any]
+
+
+def new() -> Figure:
+    return Figure()
+
+
+def hundred(roll: int = 0) -> Trace:
+    return plain(100, roll)
+
+
+SCENES = [
+    Scene("head", plain, lambda t: plot.head(t, 1, 2, ax=new())),
+    Scene("head-masked-log", causal, lambda t: plot.head(t, 0, 0, color="log", ax=new())),
+    Scene(
+        "head-score-dark", causal,
+        lambda t: plot.head(t, 0, 0, quantity="score", theme="dark", ax=new()),
+    ),
+    Scene("head-long", hundred, lambda t: plot.head(t, 1, 2, color="root", ax=new())),
+    Scene("layer", plain, lambda t: plot.layer(t, 2, cols=3, ax=new())),
+    Scene("measure", plain, lambda t: plot.measure(t, "entropy", numbers=True, width=5, ax=new())),
+    Scene("lines", plain, lambda t: plot.lines(t, 1, ax=new())),
+    Scene("lines-singled-dark", plain, lambda t: plot.lines(t, 1, query=3, theme="dark", ax=new())),
+    Scene("model", plain, lambda t: plot.model(t, ax=new())),
+    Scene("model-heat-dark", hundred, lambda t: plot.model(t, theme="dark", ax=new())),
+    Scene("model-opened", plain, opened),
+    Scene("neurons", causal, lambda t: plot.neurons(t, 0, 0, 6, ax=new())),
+    Scene("rollout", plain, lambda t: plot.rollout(t, start_layer=2, ax=new())),
+    Scene("text", plain, lambda t: plot.text(t, 3, layer=1, head=2, width=3, ax=new())),
+]  # fmt: skip
+
+
+def picture(scene: Scene, roll: int = 0) -> Image.Image:
+    """The scene's figure at reduced size; with `roll` of other data, a wrong one."""
+    drawn = scene.draw(scene.trace(roll=roll))
+    out = io.BytesIO()
+    getattr(drawn, "figure", drawn).savefig(out, format="png", dpi=110)
+    image = Image.open(out).convert("RGB")
+    height = round(WIDTH * image.height / image.width)
+    return image.resize((WIDTH, height), Image.Resampling.BOX)

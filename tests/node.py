@@ -1,0 +1,23 @@
+"""Runs a TypeScript file with the front end's own modules, in the node that builds it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from scripts.front_end import find_npm
+
+
+def command_for(entry: Path, folder: Path, root: Path) -> list[str]:
+    """Bundle the file into the folder with the front end's esbuild; the command that runs it."""
+    npm, web = find_npm(), root / "web"
+    if not (web / "node_modules/esbuild").is_dir():
+        npm.run("ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=web)
+    script, node = folder / f"{entry.stem}.mjs", npm.node_folder / "node"
+    options = {"entryPoints": [str(entry)], "outfile": str(script), "bundle": True}
+    options |= {"platform": "node", "format": "esm"}
+    esbuild = (web / "node_modules/esbuild/lib/main.js").as_uri()
+    build = f"import {{ build }} from {json.dumps(esbuild)}; await build({json.dumps(options)})"
+    subprocess.run([node, "--input-type=module", "-e", build], check=True, capture_output=True)
+    return [str(node), str(script)]
