@@ -60,7 +60,7 @@ def rollout(
         raise InputError(f"discard_ratio must be at least 0 and below 1, got {discard_ratio}.")
     layers = layers_from(found, start_layer)
     chain = Chain(layers, lambda layer: mixed(layer, head_fusion, discard_ratio))
-    return chain.after(len(layers) - 1)
+    return chain.last()
 
 
 def flow(
@@ -172,6 +172,13 @@ class Chain:
     step: Callable[[Layer], Float[np.ndarray, "query key"]]
     made: list[Float[np.ndarray, "query key"]] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock)
+
+    def last(self) -> Float[np.ndarray, "query key"]:
+        """[query, key] after the last layer; nothing is kept on the way."""
+        product = self.step(self.layers[0])
+        for layer in self.layers[1:]:
+            product = self.step(layer) @ product
+        return product
 
     def after(self, place: int) -> Float[np.ndarray, "query key"]:
         """[query, key] after the layer at this place."""

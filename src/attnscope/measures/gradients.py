@@ -66,8 +66,7 @@ def relevancy(
     """
     found = trace.stream(stream)
     raise_if(why_no_gradient(found) or why_no_flow(found, "relevancy"))
-    layers = layers_from(found, start_layer)
-    return Chain(layers, relevancy_step).after(len(layers) - 1)
+    return Chain(layers_from(found, start_layer), relevancy_step).last()
 
 
 def why_no_gradient(stream: Stream) -> str:

@@ -94,8 +94,7 @@ def alti(
     """
     found = trace.stream(stream)
     raise_if(why_no_contributions(found) or why_no_flow(found, "ALTI"))
-    layers = layers_from(found, start_layer)
-    return Chain(layers, contributions_of).after(len(layers) - 1)
+    return Chain(layers_from(found, start_layer), contributions_of).last()
 
 
 def contributions(
