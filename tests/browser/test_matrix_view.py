@@ -18,7 +18,9 @@ from tests.browser.live import open_live
 from tests.browser.looking import FRAMES, is_right, names, pixels, random_weights, settle, trace_of
 
 
-def vectors_trace(tokens: int, *, segments: tuple[int, ...] = (), **rules: object) -> Trace:
+def vectors_trace(
+    tokens: int, *, segments: tuple[int, ...] = (), dim: int = 16, **rules: object
+) -> Trace:
     """Two layers of three heads that keep queries and keys."""
     side = Tokens.plain(names(tokens), segments=segments)
     layers = []
@@ -26,8 +28,8 @@ def vectors_trace(tokens: int, *, segments: tuple[int, ...] = (), **rules: objec
         numbers = np.random.default_rng(seed)
         layers.append(
             QKLayer(
-                queries=numbers.normal(size=(3, tokens, 16)).astype(np.float32),
-                keys=numbers.normal(size=(3, tokens, 16)).astype(np.float32),
+                queries=numbers.normal(size=(3, tokens, dim)).astype(np.float32),
+                keys=numbers.normal(size=(3, tokens, dim)).astype(np.float32),
                 spec=ScoreSpec(**{"scaling": 0.5, **rules}),
                 heads=(0, 1, 2),
                 kv_head=np.arange(3),
@@ -586,3 +588,25 @@ def test_words_and_tokens_are_one_click_apart(show):
     assert window(view) == [[0, 7], [0, 7]]
     point(view, 6, 3)
     assert is_true(value(view), trace.weights(1, 2)[6, 3])
+
+
+def test_a_long_input_is_there_at_once_roughly_then_exactly(page):
+    trace = vectors_trace(9000, dim=100, causal=True)
+    view, asked = live(page, trace.matrix_view(layer=1))
+    first, second = ((request["step"], request.get("rough", False)) for request in asked[:2])
+    assert first == (64, True)
+    assert {(request["step"], request.get("rough", False)) for request in asked[1:]} >= {
+        (64, False)
+    }
+    assert second != (64, True)
+    page.evaluate("model.put('window', {query: [8000, 8020], key: [7990, 8010]})")
+    settle(view)
+    point(view, 8010, 8000)
+    assert is_true(value(view), trace.weights(1, 0)[8010, 8000])
+    asked.clear()
+    page.mouse.click(*place(view, 8010, 8000))
+    expect(view.locator(".why")).to_have_attribute("data-why", "8010/8000")
+    [row] = [request for request in asked if request["kind"] == "vectors"]
+    assert (row["head"], row["query"]) == (0, [8010, 8011])
+    shown = view.locator(".why [data-line=weight] [data-value]").inner_text()
+    assert is_true(shown, trace.weights(1, 0)[8010, 8000])

@@ -301,3 +301,78 @@ def test_the_widgets_cursor_counts_words_while_words_are_shown() -> None:
     widget.words = True
     with pytest.raises(InputError, match="tokens 0 to 5"):
         widget.cursor = {"query": 8, "key": 8}
+
+
+def rows_of(reply: Reply) -> dict[str, tuple[str, list[int]]]:
+    return {spec["name"]: (spec["dtype"], spec["shape"]) for spec in reply.meta["arrays"]}
+
+
+def test_one_row_can_be_asked_for_without_the_rest() -> None:
+    visible = np.tril(np.ones((9, 9), bool))
+    layer = layer_of(9, visible=visible, bias=np.ones((1, 9, 9), np.float32), keys=visible[8])
+    trace = trace_of(layer)
+    spec = trace.matrix_view().spec
+    request = {"kind": "vectors", "stream": "self", "layer": 0, "head": 2, "query": [4, 5]}
+    reply = answer(trace, spec, request)
+    assert rows_of(reply) == {
+        "queries": ("float32", [1, 1, 8]),
+        "keys": ("float32", [1, 9, 8]),
+        "seen": ("uint8", [9]),
+        "bias": ("float32", [1, 1, 9]),
+        "mask": ("uint8", [1, 9]),
+    }
+    for wrong in (
+        {"query": [4, 6]},
+        {"head": 7},
+        {"head": None},
+        {"over": "mean"},
+        {"query": [9, 10]},
+    ):
+        with pytest.raises(InputError, match="the page asked for"):
+            answer(trace, spec, {**request, **wrong})
+    arrays = attnscope.from_attention(np.full((1, 2, 4, 4), 0.25, np.float32), list("abcd"))
+    with pytest.raises(InputError, match="the page asked for"):
+        answer(arrays, arrays.matrix_view().spec, request)
+
+
+@pytest.mark.parametrize("rules", [{"causal": True}, {}, {"causal": True, "window": 700}])
+@pytest.mark.parametrize("over", [None, "mean", "max"])
+def test_a_preview_is_right_about_the_rows_it_is_made_from(
+    rules: dict, over: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attnscope.wire.preview.CELLS", 3 * 2100 * 2100)
+    trace = trace_of(layer_of(2100, **rules))
+    which = {"head": 0} if over is None else {"over": over}
+    where = {**which, "query": [0, 2100], "key": [0, 2100], "step": 32}
+    exact, rough = tile(trace, **where), preview_of(trace, **where)
+    assert np.array_equal(np.isneginf(rough["max"]), np.isneginf(exact["max"]))
+    seen = ~np.isneginf(exact["max"])
+    if over is None:  # all rows are taken: nothing is rough about it
+        np.testing.assert_allclose(rough["mean"][seen], exact["mean"][seen], rtol=2e-3)
+        np.testing.assert_allclose(rough["max"][seen], exact["max"][seen], rtol=2e-3)
+    monkeypatch.setattr("attnscope.wire.preview.CELLS", 300 * 2100)
+    some = preview_of(trace_of(layer_of(2100, **rules)), **where)
+    assert (some["max"][seen] <= rough["max"][seen] * 1.001).all()
+    assert some["mean"][seen].sum() == pytest.approx(rough["mean"][seen].sum(), rel=0.1)
+
+
+def preview_of(trace: Trace, **where: object) -> dict[str, np.ndarray]:
+    request = {"kind": "tile", "stream": "self", "layer": 0, "rough": True, **where}
+    reply = answer(trace, trace.matrix_view().spec, request)
+    [rough] = [spec for spec in reply.meta["arrays"] if spec["name"] == "rough"]
+    assert rough["shape"] == [1]
+    raw = zlib.decompress(reply.data, GZIP)[:-1]
+    cut = Reply({**reply.meta, "arrays": reply.meta["arrays"][:2]}, zlib.compress(raw, wbits=GZIP))
+    return arrays_of(cut)
+
+
+def test_heads_together_that_take_minutes_stay_rough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attnscope.wire.preview.TOGETHER", 2**20)
+    trace = trace_of(layer_of(2100))
+    where = {"query": [0, 2100], "key": [0, 2100], "step": 32}
+    request = {"kind": "tile", "stream": "self", "layer": 0, **where}
+    spec = trace.matrix_view().spec
+    names = [one["name"] for one in answer(trace, spec, {**request, "over": "mean"}).meta["arrays"]]
+    assert names == ["mean", "max", "rough"]
+    names = [one["name"] for one in answer(trace, spec, {**request, "head": 0}).meta["arrays"]]
+    assert names == ["mean", "max"]

@@ -13,7 +13,7 @@ function head(rules: Partial<RulesSpec> = {}, more: Partial<HeadVectors> = {}): 
   };
   return {
     rules: all, dim: 2, nQuery: 2, nKey: 3, queries: Float32Array.of(1, 2, -1, 0.5), keys: Float32Array.of(1, 0, 2, 1, -1, 3),
-    bias: null, mask: null, seen: null, sink: null, ...more,
+    first: 0, bias: null, mask: null, seen: null, sink: null, ...more,
   };
 }
 

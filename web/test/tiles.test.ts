@@ -18,11 +18,11 @@ const noise = (count: number) => Float32Array.from({ length: count }, () => ((se
 function head(nQuery: number, nKey: number, rules: Partial<RulesSpec> = {}, more: Partial<HeadVectors> = {}): HeadVectors {
   return {
     rules: { ...RULES, ...rules }, dim: 6, nQuery, nKey, queries: noise(nQuery * 6), keys: noise(nKey * 6),
-    bias: null, mask: null, seen: null, sink: null, ...more,
+    first: 0, bias: null, mask: null, seen: null, sink: null, ...more,
   };
 }
 
-const nowhere = new Source({ live: false, fetch: () => Promise.reject(new Error("nothing is asked for")) });
+const nowhere = () => new Source({ live: false, fetch: () => Promise.reject(new Error("nothing is asked for")) });
 
 describe("rows computed for tiles", () => {
   it.each([
@@ -61,12 +61,12 @@ describe("rows computed for tiles", () => {
 function feedOf(size: Size, rows: (from: number, to: number) => Float32Array) {
   const arrived: TileAt[] = [];
   let called = 0;
-  const plane = madePlane(new Source({ live: false, fetch: () => Promise.reject(new Error("no")) }), "test", size, (from, to) => (called++, rows(from, to)));
+  const plane = madePlane(nowhere(), "test", size, (from, to) => (called++, rows(from, to)));
   const make = plane.make;
   plane.make = (at, ...rest) => (arrived.push(at), make(at, ...rest));
   let done = () => {};
   const all = new Promise<void>((resolve) => (done = resolve));
-  const feed: Feed = new Feed(plane, nowhere, () => feed.complete && done(), (error) => { throw error; });
+  const feed: Feed = new Feed(plane, nowhere(), () => feed.complete && done(), (error) => { throw error; });
   return { feed, all, arrived, calls: () => called };
 }
 
@@ -108,6 +108,25 @@ describe("tiles", () => {
     }
     const single = { step: 1, row: 2, column: 2 };
     expect(feed.peek(single)!.max[blockOf(599, 529, single, feed.peek(single)!)]).toBe(value(599, 529));
+  });
+
+  it("a rough one comes first, then what is shown, then the exact one", async () => {
+    const size = { queries: 2 * SIDE, keys: 2 * SIDE };
+    const { feed, all } = feedOf(size, (from, to) => new Float32Array((to - from) * size.keys));
+    const order: string[] = [];
+    const [top, near] = [{ step: 2, row: 0, column: 0 }, { step: 1, row: 0, column: 0 }];
+    const make = feed.plane.make;
+    feed.plane.make = (at, ...rest) => (order.push(`exact ${at.step}`), make(at, ...rest));
+    feed.plane.rough = (at) => (at.step === 2 ? (order.push("rough"), Promise.resolve({ rows: 1, columns: 1, mean: new Float32Array(1), max: new Float32Array(1), rough: true })) : null);
+    feed.want([top]);
+    await Promise.resolve();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(feed.peek(top)?.rough).toBe(true);
+    feed.want([top, near]);
+    await all;
+    expect(order).toEqual(["rough", "exact 2", "exact 1"]);
+    expect(feed.peek(top)!.rough).toBe(undefined);
   });
 
   it("rows are computed once for all tiles, and a tile no longer wanted is not made", async () => {

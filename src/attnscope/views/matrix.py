@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 from attnscope import measures
@@ -19,7 +20,7 @@ from attnscope.views.base import (
 )
 from attnscope.views.neuron import add_rules, has_vectors
 from attnscope.wire.spec import Spec, StreamSpec, Theme
-from attnscope.words import stream_over_words, words_of
+from attnscope.words import stream_over_words
 
 OVER = ("mean", "max")
 COLORS = ("root", "linear", "log")
@@ -66,9 +67,10 @@ def matrix_view(
 
 def _has_words(stream: Stream) -> bool:
     """Whether some word has several tokens, in an input whose rows are computed in no time."""
-    sides = (stream.query, stream.key)
-    several = any(len(side) > len(words_of(side).tokens) for side in sides)
-    return several and max(map(len, sides)) <= WORDS_UP_TO
+    sides = (stream.query.words, stream.key.words)
+    if max(len(stream.query), len(stream.key)) > WORDS_UP_TO:
+        return False
+    return any(a == b >= 0 for words in sides for a, b in pairwise(words))
 
 
 def add_map(trace: Trace, shown: StreamSpec, quantity: str, words: bool = False) -> None:

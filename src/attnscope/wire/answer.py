@@ -39,7 +39,7 @@ from attnscope.wire.spec import (
     WordsSpec,
     key_of,
 )
-from attnscope.wire.tiles import quantity_arrays, stream_of, tile_arrays
+from attnscope.wire.tiles import quantity_arrays, row_arrays, stream_of, tile_arrays
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
     if request["kind"] == "thumbnails":
         check_work(stream, shown["layers"])
         return _thumbnails(_image(spec, stream, row, shown) for row in shown["layers"])
+    if request["kind"] == "vectors" and "query" in request:
+        return _arrays_reply(row_arrays(stream, _row(shown, request), request), level=1)
     if request["kind"] in ("tile", "quantity"):
         check_quantity(stream, request.get("quantity"))
         stream, row = stream_of(trace, shown, request), _row(shown, request)

@@ -235,6 +235,7 @@ class Request(TypedDict):
     over: NotRequired[Literal["mean", "max"]]
     quantity: NotRequired[str]
     words: NotRequired[bool]
+    rough: NotRequired[bool]
     query: NotRequired[list[int]]
     key: NotRequired[list[int]]
     step: NotRequired[int]
@@ -277,7 +278,7 @@ def key_of(request: Request) -> str:
     """The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`."""
     parts: list[object] = [request["kind"], request["stream"]]
     parts += [request[name] for name in ("layer", "head", "over", "quantity") if name in request]
-    parts += ["words"] * bool(request.get("words"))
+    parts += [name for name in ("words", "rough") if request.get(name)]
     for side in ("query", "key"):
         if side in request:
             parts.append("-".join(map(str, request[side])))

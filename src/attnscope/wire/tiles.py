@@ -25,6 +25,7 @@ from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.tiles import Over, tile
 from attnscope.trace import Trace
+from attnscope.wire.preview import preview, too_much
 from attnscope.wire.spec import LayerSpec, Request, StreamSpec
 from attnscope.words import stream_over_words
 
@@ -82,7 +83,12 @@ def tile_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, n
     keys = _range(request, "key", len(stream.key), step)
     layer, places = stream.layer(row["layer"]), _places(stream, row, request)
     over = request.get("over", "mean")
-    if 1 < step < BLOCK and len(places) > 1:
+    rough = step >= BLOCK and isinstance(layer, QKLayer) and _is_rough(layer, places, request)
+    if rough:
+        assert isinstance(layer, QKLayer)
+        here = tuple(slice(part.start // step, -(-part.stop // step)) for part in (queries, keys))
+        mean, largest = (picture[here] for picture in preview(layer, places, step, over))
+    elif 1 < step < BLOCK and len(places) > 1:
         mean, largest = _together(layer, places, queries, keys, step, over)
     else:
         made = tile(layer, places, queries, keys, step, over=over)
@@ -90,10 +96,40 @@ def tile_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, n
     if step == 1:
         return {"value": _told_apart(layer, mean, queries, keys, step)}
     pictures = {"mean": mean, "max": largest}
-    return {
+    arrays = {
         name: _told_apart(layer, cells, queries, keys, step).astype(np.float16)
         for name, cells in pictures.items()
     }
+    return {**arrays, "rough": np.ones(1, np.uint8)} if rough else arrays
+
+
+def _is_rough(layer: QKLayer, places: list[int], request: Request) -> bool:
+    """Whether a preview is asked for, or all that can be had in the time that a page waits."""
+    return request.get("rough", False) is True or too_much(layer, places)
+
+
+def row_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, np.ndarray]:
+    """What makes one row of one head's weights: `queries` [1, 1, dim], `keys` [1, key, dim], ...
+
+    Raises:
+        InputError: for a request that does not fit, or a layer that keeps weights only.
+    """
+    layer = stream.layer(row["layer"])
+    query = _range(request, "query", len(stream.query), 1)
+    if len(query) != 1 or "over" in request or not isinstance(layer, QKLayer):
+        raise InputError("the page asked for the vectors of several rows, or of a layer without.")
+    [place] = _places(stream, row, request)
+    spec, here = layer.spec, slice(query.start, query.stop)
+    bias = layer.bias_of([place])
+    named = {
+        "queries": layer.queries[[place], here],
+        "keys": layer.keys[layer.kv_places([place])],
+        "sinks": None if spec.sinks is None else spec.sinks[[place]].astype(np.float32),
+        "seen": None if spec.keys is None else spec.keys.astype(np.uint8),
+        "bias": None if bias is None else bias[:, here].astype(np.float32),
+        "mask": None if spec.visible is None else spec.visible[here].astype(np.uint8),
+    }
+    return {name: array for name, array in named.items() if array is not None}
 
 
 def _together(

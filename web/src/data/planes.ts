@@ -4,7 +4,7 @@ import type { Source } from "../source/cache";
 import { keyOf, type Request } from "../types";
 import type { Bounds } from "./decode";
 import type { Rows } from "./rows";
-import { cellsOf, Pool, SIDE, type Size, type Tile, type TileAt } from "./tiles";
+import { cellsOf, Pool, SIDE, topStep, type Size, type Tile, type TileAt } from "./tiles";
 
 export interface Plane {
   /** Equal for equal data. */
@@ -14,26 +14,31 @@ export interface Plane {
   parallel: number;
   /** Null when it is no longer wanted; `stop` says so, too. */
   make(at: TileAt, wanted: () => boolean, stop: AbortSignal): Promise<Tile | null>;
+  /** A quick picture to begin with, for a tile that takes long. */
+  rough?(at: TileAt, stop: AbortSignal): Promise<Tile> | null;
   /** By what part of itself a number may be off. */
   error?: number;
   /** Between which values a cell's number lies, where that does not follow from its tile. */
   bounds?(query: number, key: number): Bounds;
 }
 
+/** From so many cells a block on, a tile may take seconds, and a rough one is asked for first. */
+const SLOW = 32;
+
 /** Tiles asked of Python. */
 export function askedPlane(source: Source, request: Request, size: Size): Plane {
-  return {
-    id: keyOf(request), size, parallel: 4,
-    async make(at, _, stop) {
-      const { query, key } = cellsOf(at, size);
-      const { named } = await source.ask({ ...request, query: [query.start, query.stop], key: [key.start, key.stop], step: at.step }, stop);
-      const numbers = (name: string) => named.get(name)?.data as Float32Array | undefined;
-      const max = numbers("value") ?? numbers("max");
-      const [rows, columns] = [query, key].map(({ start, stop }) => Math.ceil((stop - start) / at.step)) as [number, number];
-      if (max?.length !== rows * columns) throw new Error("The kernel sent a tile of another size. Run the cell again.");
-      return { rows, columns, mean: numbers("mean") ?? max, max };
-    },
+  const ask = async (at: TileAt, stop: AbortSignal, rough?: true): Promise<Tile> => {
+    const { query, key } = cellsOf(at, size);
+    const asked = { ...request, query: [query.start, query.stop], key: [key.start, key.stop], step: at.step };
+    const { named } = await source.ask(rough ? { ...asked, rough } : asked, stop);
+    const numbers = (name: string) => named.get(name)?.data as Float32Array | undefined;
+    const max = numbers("value") ?? numbers("max");
+    const [rows, columns] = [query, key].map(({ start, stop }) => Math.ceil((stop - start) / at.step)) as [number, number];
+    if (max?.length !== rows * columns) throw new Error("The kernel sent a tile of another size. Run the cell again.");
+    return { rows, columns, mean: numbers("mean") ?? max, max, ...(named.has("rough") && { rough: true }) };
   };
+  const slow = (at: TileAt) => at.step >= SLOW && at.step === topStep(size) && (request.quantity ?? "weight") === "weight";
+  return { id: keyOf(request), size, parallel: 4, make: (at, _, stop) => ask(at, stop), rough: (at, stop) => (slow(at) ? ask(at, stop, true) : null) };
 }
 
 const SLICE = 12;
@@ -83,18 +88,22 @@ export class Feed {
   #failed: (error: unknown) => void;
   #wanted: TileAt[] = [];
   #making = new Map<string, AbortController>();
+  #rough = new Map<string, Tile>();
 
   constructor(plane: Plane, source: Source, arrived: () => void, failed: (error: unknown) => void) {
     [this.plane, this.#source, this.#arrived, this.#failed] = [plane, source, arrived, failed];
   }
 
   peek(at: TileAt): Tile | undefined {
-    return this.#source.recall(this.#nameOf(at));
+    const name = this.#nameOf(at);
+    return this.#source.recall(name) ?? this.#rough.get(name);
   }
 
-  /** What was wanted before and is not made yet is forgotten. */
+  /** What was wanted before and is not made yet is forgotten; what is roughly there comes last. */
   want(tiles: TileAt[]): void {
-    this.#wanted = tiles.filter((at) => !this.peek(at));
+    const lacking = tiles.filter((at) => !this.#source.recall(this.#nameOf(at)));
+    const isRough = (at: TileAt) => Number(this.#rough.has(this.#nameOf(at)));
+    this.#wanted = lacking.sort((a, b) => isRough(a) - isRough(b));
     for (const [name, making] of this.#making) if (!this.#isWanted(name)) making.abort();
     this.#next();
   }
@@ -105,10 +114,6 @@ export class Feed {
 
   #nameOf({ step, row, column }: TileAt): string {
     return `${this.plane.id}/${step}/${row}/${column}`;
-  }
-
-  #isWanted(name: string): boolean {
-    return this.#wanted.some((at) => this.#nameOf(at) === name);
   }
 
   #next(): void {
@@ -123,9 +128,9 @@ export class Feed {
     const making = new AbortController();
     this.#making.set(name, making);
     try {
-      const tile = await this.plane.make(at, () => this.#isWanted(name), making.signal);
-      if (tile) this.#source.keep(name, tile, tile.max.byteLength * (tile.mean === tile.max ? 1 : 2));
-      this.#wanted = this.#wanted.filter((one) => this.#nameOf(one) !== name || !tile);
+      const rough = this.#rough.has(name) ? null : await this.plane.rough?.(at, making.signal);
+      if (rough) this.#rough.set(name, rough);
+      else this.#keep(name, await this.plane.make(at, () => this.#isWanted(name), making.signal));
     } catch (error) {
       if (!making.signal.aborted) {
         this.#wanted = [];
@@ -135,5 +140,16 @@ export class Feed {
     this.#making.delete(name);
     this.#arrived();
     this.#next();
+  }
+
+  #isWanted(name: string): boolean {
+    return this.#wanted.some((one) => this.#nameOf(one) === name);
+  }
+
+  #keep(name: string, tile: Tile | null): void {
+    if (!tile) return;
+    this.#source.keep(name, tile, tile.max.byteLength * (tile.mean === tile.max ? 1 : 2));
+    this.#rough.delete(name);
+    this.#wanted = this.#wanted.filter((one) => this.#nameOf(one) !== name);
   }
 }

@@ -50,11 +50,12 @@ export function lastStep(steps: StepName[]): StepName {
 export function isVisible(head: HeadVectors, query: number, key: number): boolean {
   const { rules, seen, mask, bias } = head;
   const at = query + rules.offset;
+  const place = (query - head.first) * head.nKey + key;
   if (rules.causal && key > at) return false;
   if (rules.window !== null && key <= at - rules.window) return false;
   if (seen && !seen[key]) return false;
-  if (mask && !mask[query * head.nKey + key]) return false;
-  return bias?.[query * head.nKey + key] !== -Infinity;
+  if (mask && !mask[place]) return false;
+  return bias?.[place] !== -Infinity;
 }
 
 export function rowOf(head: HeadVectors, query: number): Row {
@@ -69,7 +70,7 @@ export function rowOf(head: HeadVectors, query: number): Row {
     const capped = rules.softcap === null ? scaled : rules.softcap * Math.tanh(scaled / rules.softcap);
     row.scaled[key] = scaled;
     row.capped[key] = capped;
-    row.bias[key] = head.bias ? head.bias[query * nKey + key]! : 0;
+    row.bias[key] = head.bias ? head.bias[(query - head.first) * nKey + key]! : 0;
     row.score[key] = capped + row.bias[key]!;
     row.visible[key] = isVisible(head, query, key) ? 1 : 0;
     if (row.visible[key]) row.top = Math.max(row.top, row.score[key]!);
@@ -90,9 +91,9 @@ function normalise(row: Row, sink: number | null): void {
   if (row.sinkExp !== null) row.sinkWeight = row.sinkExp / row.total;
 }
 
-export function dotOf({ queries, keys, dim }: HeadVectors, query: number, key: number): number {
+export function dotOf({ queries, keys, dim, first }: HeadVectors, query: number, key: number): number {
   let sum = 0;
-  for (let n = 0, q = query * dim, k = key * dim; n < dim; n++) sum += queries[q + n]! * keys[k + n]!;
+  for (let n = 0, q = (query - first) * dim, k = key * dim; n < dim; n++) sum += queries[q + n]! * keys[k + n]!;
   return sum;
 }
 
@@ -126,9 +127,9 @@ export interface Term {
 }
 
 /** Every neuron's part in the scaled score of a pair, the largest first whatever its sign. */
-export function termsOf({ queries, keys, dim, rules }: HeadVectors, query: number, key: number): Term[] {
+export function termsOf({ queries, keys, dim, rules, first }: HeadVectors, query: number, key: number): Term[] {
   const terms = Array.from({ length: dim }, (_, neuron) => {
-    const [q, k] = [queries[query * dim + neuron]!, keys[key * dim + neuron]!];
+    const [q, k] = [queries[(query - first) * dim + neuron]!, keys[key * dim + neuron]!];
     return { neuron, q, k, part: q * k * rules.scaling };
   });
   return terms.sort((a, b) => Math.abs(b.part) - Math.abs(a.part) || a.neuron - b.neuron);

@@ -11,6 +11,8 @@ export interface Tile {
   columns: number;
   mean: Float32Array;
   max: Float32Array;
+  /** Made from some of the rows only. */
+  rough?: boolean;
 }
 
 export interface TileAt {

@@ -19,6 +19,8 @@ export interface HeadVectors {
   dim: number;
   nQuery: number;
   nKey: number;
+  /** The number of the first query here. */
+  first: number;
   /** [query, dim] and [key, dim], of this head and of the key head that serves it. */
   queries: Float32Array;
   keys: Float32Array;
@@ -87,7 +89,7 @@ export function headVectors({ vectors, bias, mask }: LayerArrays, rules: RulesSp
   const [nQuery, nKey] = [queries.shape[1]!, keys.shape[1]!];
   const added = bias && floats(bias, "bias");
   return {
-    rules, dim: rules.dim, nQuery, nKey,
+    rules, dim: rules.dim, nQuery, nKey, first: 0,
     queries: cut(queries, place),
     keys: cut(keys, rules.key_place[place]!),
     bias: added && cut(added, added.shape[0] === 1 ? 0 : place),
@@ -95,6 +97,12 @@ export function headVectors({ vectors, bias, mask }: LayerArrays, rules: RulesSp
     seen: (vectors.named.get("seen")?.data as Uint8Array | undefined) ?? null,
     sink: vectors.named.has("sinks") ? floats(vectors, "sinks").data[place]! : null,
   };
+}
+
+/** The same of one query alone, from a reply about that. */
+export function rowVectors(arrays: Arrays, rules: RulesSpec, first: number): HeadVectors {
+  const own = arrays.named.has("bias") ? arrays : null;
+  return { ...headVectors({ vectors: arrays, bias: own, mask: arrays }, { ...rules, key_place: [0] }, 0), first };
 }
 
 interface Floats extends NumberArray {

@@ -179,7 +179,7 @@ function MapTip(props: AtProps & { feed: Feed }) {
       <table>
         {!known ? <tr><td class="quiet">loading…</td></tr> : "hidden" in known ? <tr><td class="quiet">hidden by the mask</td></tr> : "block" in known ? (
           <>
-            <Line label={`largest ${what}`} value={numberText(within(known.max, HALF))} />
+            <Line label={`${known.rough ? "preview: " : ""}largest ${what}`} value={numberText(within(known.max, HALF))} />
             <Line label="mean" value={numberText(within(known.mean, HALF))} />
           </>
         ) : <Line label={what} value={numberText(known.bounds)} />}

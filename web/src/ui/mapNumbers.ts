@@ -7,7 +7,7 @@ import type { Range, Shown } from "../data/filter";
 import type { PairSpec } from "../types";
 
 /** `undefined`: not here yet. */
-export type Known = { hidden: true } | { bounds: Bounds } | { block: Shown; mean: number; max: number } | undefined;
+export type Known = { hidden: true } | { bounds: Bounds } | { block: Shown; mean: number; max: number; rough: boolean } | undefined;
 
 /** The number of a cell; where blocks are shown and it takes a tile to know more, of its block. */
 export function knownOf(feed: Feed, { query, key }: PairSpec, step: number): Known {
@@ -17,7 +17,7 @@ export function knownOf(feed: Feed, { query, key }: PairSpec, step: number): Kno
     if (!tile) continue;
     const block = blockOf(query, key, at, tile);
     const [mean, max] = [tile.mean[block]!, tile.max[block]!];
-    if (level > 1) return max === -Infinity ? { hidden: true } : { block: blockCells(query, key, level, feed), mean, max };
+    if (level > 1) return max === -Infinity ? { hidden: true } : { block: blockCells(query, key, level, feed), mean, max, rough: tile.rough === true };
     if (max === -Infinity) return { hidden: true };
     return { bounds: feed.plane.bounds ? feed.plane.bounds(query, key) : within(max, feed.plane.error) };
   }

@@ -1,11 +1,12 @@
 // A heat map with all that belongs to it: its data, the part shown, its colours, and why a number
 // is what it is. The matrix view is one, the heads view opens one.
 import { useSignal, type ReadonlySignal } from "@preact/signals";
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { contains, sizeOf, type Shown } from "../data/filter";
 import { rowOf } from "../data/steps";
 import { cellIn } from "../data/strongest";
 import { topStep, type Size } from "../data/tiles";
+import type { HeadVectors } from "../data/vectors";
 import { widest } from "../draw/canvas";
 import type { Look } from "../draw/map";
 import type { Store } from "../store";
@@ -14,14 +15,14 @@ import { ColorBar } from "../ui/colorBar";
 import { HeatMap, shownStep } from "../ui/map";
 import { FinderBar, StrongestList, tilesFor, useFinder, useStrongest } from "../ui/mapFinder";
 import { around, boxOf, revealing, stateOf, windowOf } from "../ui/mapLayout";
-import { Problem, Waiting } from "../ui/note";
+import { messageOf, Problem, Waiting } from "../ui/note";
 import { FONT } from "../ui/style";
-import { Why } from "../ui/why";
+import { Why, WhyBox } from "../ui/why";
 import { useWidth } from "../ui/width";
 import type { ViewProps } from "./frame";
 import { useNow } from "./load";
 import { useFeed, wholeLayer, type Fed, type MapOf } from "./plane";
-import { useHead } from "./vectors";
+import { loadRow } from "./vectors";
 
 export interface MapPanelProps {
   view: ViewProps;
@@ -48,7 +49,7 @@ export function MapPanel({ view, map, window }: MapPanelProps) {
       <div class="picture" ref={room}>
         {fed.problem ? <Problem message={fed.problem} /> : width ? <Picture view={view} map={map.value} fed={fed} window={window} width={width} why={why} setWhy={setWhy} /> : <Waiting />}
       </div>
-      {explains && <WhyPanel view={view} map={map} cursor={cursor} close={() => setWhy(false)} />}
+      {explains && <WhyPanel view={view} map={map.value} cursor={cursor} close={() => setWhy(false)} />}
     </div>
   );
 }
@@ -193,17 +194,26 @@ export function useWindow({ store, signal }: ViewProps): MapWindow {
   return { at, show };
 }
 
-function WhyPanel({ view, map, cursor, close }: { view: ViewProps; map: ReadonlySignal<MapOf>; cursor: PairSpec; close(): void }) {
+interface Row {
+  of: string;
+  head?: HeadVectors;
+  problem?: string;
+}
+
+function WhyPanel({ view, map, cursor: { query, key }, close }: { view: ViewProps; map: MapOf; cursor: PairSpec; close(): void }) {
   const { source, store, spec, mode } = view;
-  const { wanted, loaded } = useHead(source, spec, map);
-  const head = loaded.value.key === wanted.value.key ? loaded.value.head : null;
-  const row = useMemo(() => head && rowOf(head, cursor.query), [head, cursor.query]);
-  if (loaded.value.problem) return <Problem message={loaded.value.problem} />;
-  if (!head || !row || !contains({ start: 0, stop: head.nKey }, cursor.key)) return <Waiting />;
-  return (
-    <Why
-      head={head} row={row} at={cursor.key} sides={store.sides.value} shown={store.filter.value} mode={mode.value}
-      where={`layer ${map.value.layer.layer}, head ${map.value.head}`} close={close}
-    />
-  );
+  const { stream, layer, head } = map;
+  const of = [stream.name, layer.layer, head, query].join("/");
+  const [loaded, setLoaded] = useState<Row>({ of: "" });
+  useEffect(() => {
+    let current = true;
+    const set = (row: Row) => current && setLoaded(row);
+    loadRow(source, spec, map, query).then((made) => set({ of, head: made }), (error: unknown) => set({ of, problem: messageOf(error) }));
+    return () => void (current = false);
+  }, [of]);
+  const own = loaded.of === of ? loaded.head : undefined;
+  const row = useMemo(() => own && rowOf(own, query), [own]);
+  if (!own || !row || !contains({ start: 0, stop: own.nKey }, key))
+    return <WhyBox title="Why this number?" close={close}>{loaded.of === of && loaded.problem ? <p>{loaded.problem}</p> : <Waiting />}</WhyBox>;
+  return <Why head={own} row={row} at={key} sides={store.sides.value} shown={store.filter.value} mode={mode.value} where={`layer ${layer.layer}, head ${head}`} close={close} />;
 }

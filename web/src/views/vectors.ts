@@ -1,7 +1,7 @@
 // Queries and keys of the head that is shown: loaded with what its rules name, checked against
 // the spec, kept while the next are on their way.
 import { useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
-import { headVectors, type Arrays, type HeadVectors, type LayerArrays } from "../data/vectors";
+import { headVectors, rowVectors, type Arrays, type HeadVectors, type LayerArrays } from "../data/vectors";
 import type { Source } from "../source/cache";
 import type { LayerSpec, Spec, StreamSpec } from "../types";
 import { messageOf } from "../ui/note";
@@ -59,6 +59,19 @@ export async function loadLayer(source: Source, stream: StreamSpec, { layer, rul
   const vectors = source.arrays({ kind: "vectors", stream: stream.name, layer });
   const [own, bias, mask] = await Promise.all([vectors, shared("bias"), shared("mask")]);
   return { vectors: own, bias, mask };
+}
+
+/** Numbers of a layer's keys from which one row is asked for instead of all. */
+const LARGE = 2_000_000;
+
+/** What makes a query's row: the whole head where that is at hand or small, else the row alone. */
+export async function loadRow(source: Source, spec: Spec, { stream, layer, head }: HeadOf, query: number): Promise<HeadVectors> {
+  const place = layer.heads.indexOf(head);
+  const keys = spec.sides[stream.key]!.text.length;
+  if (!source.live || !layer.rules || layer.rules.dim * keys * layer.heads.length < LARGE)
+    return headOf(await loadLayer(source, stream, layer), { stream, layer, place }, spec);
+  const arrays = await source.arrays({ kind: "vectors", stream: stream.name, layer: layer.layer, head, query: [query, query + 1] });
+  return rowVectors(arrays, layer.rules, query);
 }
 
 const made = new WeakMap<Arrays, Map<number, HeadVectors>>();
