@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnscope.arrays import from_attention
     from attnscope.bertviz.install import install_as_bertviz
+    from attnscope.capture.answers import Answer, find_answer, sources
     from attnscope.capture.attribution import logit_attribution
     from attnscope.capture.forward import capture
     from attnscope.capture.generation import generate
     from attnscope.capture.importance import importance
     from attnscope.capture.interventions import ablate, patch
+    from attnscope.capture.predictions import predictions
     from attnscope.errors import (
         AttnscopeError,
         AttnscopeWarning,
@@ -46,6 +48,10 @@ _HOMES = {
     "ablate": "capture.interventions",
     "patch": "capture.interventions",
     "importance": "capture.importance",
+    "Answer": "capture.answers",
+    "find_answer": "capture.answers",
+    "sources": "capture.answers",
+    "predictions": "capture.predictions",
     "logit_attribution": "capture.attribution",
     "capture": "capture",
     "generate": "capture",
@@ -75,6 +81,7 @@ _ROOMS = ("measures", "plot")
 """Packages that are imported when they are used, too."""
 
 __all__ = [
+    "Answer",
     "AttnscopeError",
     "AttnscopeWarning",
     "CaptureError",
@@ -94,6 +101,7 @@ __all__ = [
     "ablate",
     "capture",
     "compare",
+    "find_answer",
     "from_attention",
     "generate",
     "importance",
@@ -101,6 +109,8 @@ __all__ = [
     "load",
     "logit_attribution",
     "patch",
+    "predictions",
+    "sources",
 ]
 
 

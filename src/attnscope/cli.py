@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from attnscope.cli_ablate import ablate_command
 from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
 from attnscope.wire.spec import ViewName
@@ -55,6 +56,9 @@ def main() -> None:
     """Show what the attention heads of a Transformer do."""
 
 
+main.add_command(ablate_command)
+
+
 @main.command("demo")
 @click.option("--out", type=_FOLDER, default="demo", show_default=True, help="Where to write.")
 @click.option("--open/--no-open", "open_", default=False, help="Open the first page.")
@@ -62,7 +66,7 @@ def demo_command(out: Path, open_: bool) -> None:
     """Capture real sentences with a real model (MiniLM) and write pages to look at."""
     from attnscope import demo
 
-    _quiet_transformers()
+    quiet_transformers()
     start = time.perf_counter()
     click.echo("Loading MiniLM and capturing two texts ...")
     pages = demo.run(out, report=_print_made)
@@ -229,7 +233,7 @@ def heads_command(
 
     trace = _captured(model, text, pair, target, values=bool(OF_VALUES & set(names)))
     table = (trace.words() if words else trace).heads(names or None, stream=stream)
-    _print_table(table.sort(sort) if sort else table, form)
+    print_table(table.sort(sort) if sort else table, form)
 
 
 @main.command("top")
@@ -269,7 +273,7 @@ def top_command(
     trace = _captured(model, text, pair, target, **({needs: True} if needs else {}))
     place = int(query) if query.isdecimal() else query
     shown = trace.words() if words else trace
-    _print_table(shown.top(place, k, layer=layer, head=head, of=name, stream=stream), form)
+    print_table(shown.top(place, k, layer=layer, head=head, of=name, stream=stream), form)
 
 
 @main.command("compare")
@@ -302,7 +306,7 @@ def compare_command(
     table = comparison.heads(stream=stream)
     if form is None:
         click.echo(f"{comparison}\n")
-    _print_table(table, form)
+    print_table(table, form)
     if most is not None and table["change"][0] > most:
         layer, head, change = (table[name][0] for name in ("layer", "head", "change"))
         click.echo(f"head {layer}.{head} has changed by {change:.3f}, more than {most}.", err=True)
@@ -320,7 +324,7 @@ def _captured(
         if not text.endswith(".safetensors") or pair or target:
             raise click.UsageError("give --model to capture a text, or a saved x.safetensors.")
         return attnscope.load(text)
-    _quiet_transformers()
+    quiet_transformers()
     if not pretrained.is_folder(model):
         places = "its cache" if pretrained.is_offline() else "its cache and on the hub"
         click.echo(f"{model} is no folder here: transformers looks in {places}.", err=True)
@@ -328,7 +332,8 @@ def _captured(
     return attnscope.capture(network, tokenizer, text, pair, target=target, **recorded)
 
 
-def _print_table(table: Table, form: str | None) -> None:
+def print_table(table: Table, form: str | None) -> None:
+    """Print a table as `form` says: json, csv, or text."""
     if form == "json":
         click.echo(table.to_json())
     elif form == "csv":
@@ -389,7 +394,7 @@ def _speak_warnings() -> None:
     warnings.showwarning = show
 
 
-def _quiet_transformers() -> None:
+def quiet_transformers() -> None:
     """Keep its load reports and bars off the screen, unless the user has asked for them."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -38,12 +38,12 @@ def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def load(name: str) -> tuple[Any, Any]:
+def load(name: str, *, head: bool = False) -> tuple[Any, Any]:
     """Return (model, tokenizer), in evaluation mode and in the precision they were saved in.
 
-    An encoder-decoder comes with its language-model head, so that it can be given a target. A
-    name that is no folder is left to transformers, which looks in its cache and then, unless
-    HF_HUB_OFFLINE is set, on the hub.
+    An encoder-decoder comes with its language-model head, so that it can be given a target; with
+    `head` every model comes with the head that it was saved with. A name that is no folder is left
+    to transformers, which looks in its cache and then, unless HF_HUB_OFFLINE is set, on the hub.
 
     Raises:
         InputError: no model is there, or transformers cannot read it.
@@ -62,6 +62,11 @@ def load(name: str) -> tuple[Any, Any]:
         tokenizer = transformers.AutoTokenizer.from_pretrained(target)
         two_stacks = getattr(config, "is_encoder_decoder", False)
         kind = transformers.AutoModelForSeq2SeqLM if two_stacks else transformers.AutoModel
+        if head:
+            saved = (getattr(config, "architectures", None) or [""])[0]
+            named = getattr(transformers, saved, None)
+            is_model = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
+            kind = named if is_model else kind
         model = kind.from_pretrained(target)
     except Exception as error:  # of many libraries: safetensors, tokenizers, huggingface_hub
         said = str(error).strip().partition("\n")[0]

@@ -11,24 +11,17 @@ import pytest
 import torch
 import transformers as hf
 from scipy import stats
-from tokenizers import Tokenizer, models, pre_tokenizers
 
 import attnscope
 from attnscope import AttnscopeWarning, InputError, pretrained
 from attnscope.measures.sampling import bootstrap
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
-
-SPECIAL = ["<|end|>", "[MASK]"]
+from tests.words import word_tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    """Words w1 to w31 by number; 0 is the end, the start and the padding."""
-    words = {"<|end|>": 0, **{f"w{i}": i for i in range(1, 32)}, "[MASK]": 32}
-    made = Tokenizer(models.WordLevel(words, unk_token="<|end|>"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    names = {"bos_token": "<|end|>", "eos_token": "<|end|>", "pad_token": "<|end|>"}
-    return hf.PreTrainedTokenizerFast(tokenizer_object=made, mask_token="[MASK]", **names)
+    return word_tokenizer()
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ How a forward pass is recorded, file by file:
     running    unwraps the model, and says of its own errors that they are its own
     edits      what can be changed in a call, with `patterns`; `editing` says in which calls
     interventions  `ablate` and `patch`
+    answers    answers and the parts of a context that they come from (`sources`); `predictions`
     attribution  what each head writes into a logit
     importance what each head is worth for a task: `examples` and their scores, `sweep`
     forward    `record` (any call) and `capture` (one forward pass to a Trace)

@@ -1,0 +1,117 @@
+"""`attnscope ablate`: what a model predicts, or how its heads change, without some of its heads."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+if TYPE_CHECKING:
+    from attnscope.measures.table import Table
+
+
+def _cells(_: click.Context, option: click.Parameter, value: str | None) -> Any:
+    """Heads with dots in them and commas between: 2.3,5.0."""
+    if value is None:
+        return None
+    try:
+        pairs = [tuple(int(part) for part in cell.split(".")) for cell in value.split(",")]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no list of layer.head such as 2.3,5.0", None, option
+        ) from None
+    return pairs
+
+
+def _words(_: click.Context, __: click.Parameter, value: str | None) -> Any:
+    """Positions or words with commas between them."""
+    if value is None:
+        return None
+    return [int(part) if part.isdecimal() else part for part in value.split(",")]
+
+
+@click.command("ablate")
+@click.argument("text")
+@click.option("--model", required=True, help="A model's folder, or its name on the hub.")
+@click.option("--target", help="What the decoder of an encoder-decoder is given.")
+@click.option("--heads", callback=_cells, metavar="2.3,5.0", help="Heads, as layer.head.")
+@click.option("--mode", type=click.Choice(["zero", "mean", "uniform", "resample"]), default=None)
+@click.option("--keys", callback=_words, metavar="cat,7", help="Hide these words or positions.")
+@click.option("--stream", help="encoder, decoder or cross, where there are several.")
+@click.option("-k", type=int, default=5, show_default=True, help="How many predictions, or heads.")
+@click.option("--most", type=float, help="Exit with 1 where the first row changes more, 0..1.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print comma-separated text.")
+@click.pass_context
+def ablate_command(
+    ctx: click.Context,
+    text: str,
+    model: str,
+    target: str | None,
+    heads: Any,
+    mode: str | None,
+    keys: Any,
+    stream: str | None,
+    k: int,
+    most: float | None,
+    form: str | None,
+) -> None:
+    """Say what a model makes of TEXT without some heads, or without seeing some words.
+
+    For a model with logits: the most probable tokens before and after. For one without: the heads
+    that attend to something else then.
+    """
+    import attnscope
+    from attnscope.cli import print_table, quiet_transformers
+    from attnscope.pretrained import load
+
+    quiet_transformers()
+    network, tokenizer = load(model, head=True)
+    trace = attnscope.capture(network, tokenizer, text, target=target)
+    options = {"heads": heads, "mode": mode, "keys": keys, "stream": stream, "tokens": trace}
+    edit = attnscope.ablate(network, **options)
+    if _has_logits(network):
+        table = _predicted(network, tokenizer, text, target, edit, k)
+    else:
+        with edit:
+            after = attnscope.capture(network, tokenizer, text, target=target)
+        table = attnscope.compare(trace, after).heads(stream=stream).take(slice(k))
+    print_table(table, form)
+    changed = abs(float(table["change"][0]))
+    if most is not None and changed > most:
+        click.echo(f"the first row has changed by {changed:.3f}, more than {most}.", err=True)
+        ctx.exit(1)
+
+
+def _has_logits(network: Any) -> bool:
+    kind = type(network).__name__
+    return "For" in kind or "LMHead" in kind
+
+
+def _predicted(
+    network: Any, tokenizer: Any, text: str, target: str | None, edit: Any, k: int
+) -> Table:
+    """The most probable tokens before and after, in columns `before`, `after` and `change`."""
+    import attnscope
+    from attnscope.measures.table import Table
+
+    everything = sys.maxsize
+    before = attnscope.predictions(network, tokenizer, text, k=everything, target=target)
+    with edit:
+        after = attnscope.predictions(network, tokenizer, text, k=everything, target=target)
+    parts: dict[str, list[Any]] = {name: [] for name in ("position", "token", "before", "after")}
+    for place in dict.fromkeys(before["position"].tolist()):
+        here, there = (one.take(one["position"] == place) for one in (before, after))
+        now = dict(zip(there["id"].tolist(), there["probability"].tolist(), strict=True))
+        shown = {*here["id"][:k].tolist(), *there["id"][:k].tolist()}
+        for row in here.take(np.isin(here["id"], list(shown))).rows():
+            parts["position"].append(place)
+            parts["token"].append(row["token"])
+            parts["before"].append(row["probability"])
+            parts["after"].append(now[row["id"]])
+    change = np.array(parts["after"]) - np.array(parts["before"])
+    return Table({**parts, "change": change})

@@ -1,0 +1,230 @@
+"""Sources of an answer: shares beside what happens without, on models whose sources are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+from tokenizers import processors
+
+import attnscope
+from attnscope import InputError, pretrained
+from tests.models import SMALL, analytic_gpt2, build, make_peaked
+from tests.words import word_tokenizer
+
+PROMPT = "<|end|> w1 w2 w3 w4 w5 w6 w7 w8 w9 w5"
+CHUNKS = {"first": "w1", "second": "w5 w6", "question": "w9"}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return word_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def analytic() -> Any:
+    return analytic_gpt2()
+
+
+def rows_of(table: Any) -> dict[Any, dict[str, Any]]:
+    return {(row["part"], row.get("token")): row for row in table.rows()}
+
+
+def test_the_chunk_that_is_copied_has_the_effect(analytic: Any, tokenizer: Any) -> None:
+    """The model copies "w6 w7" from the second chunk; half of the weight is elsewhere."""
+    table = attnscope.sources(analytic, tokenizer, PROMPT, "w6 w7", markers=CHUNKS)
+    found = {row["part"]: row for row in table.rows()}
+    assert list(found) == ["first", "second", "question"]
+    assert found["second"]["effect"] > 10
+    assert abs(found["first"]["effect"]) < 1e-6
+    assert abs(found["question"]["effect"]) < 1e-6
+    assert found["second"]["weight"] == pytest.approx(0.5, abs=1e-3)
+    assert found["question"]["weight"] > 0.4
+    assert found["first"]["norm"] == pytest.approx(0, abs=1e-6)
+
+
+def test_effects_are_what_a_mask_does(tokenizer: Any) -> None:
+    """By hand: the same text with the chunk's places masked, answer by answer token."""
+    model, prompt, answer = build("gpt2"), "w1 w2 w3 w4 w5", [7, 9]
+    options = {"ranges": [("a", 3, 8), ("b", 9, 14)], "per": "token"}
+    table = attnscope.sources(model, tokenizer, prompt, "w7 w9", **options)
+    ids = torch.tensor([[1, 2, 3, 4, 5, *answer]])
+
+    def log_probabilities(mask: torch.Tensor) -> np.ndarray:
+        with torch.no_grad():
+            logits = (
+                model(input_ids=ids, attention_mask=mask, position_ids=torch.arange(7)[None])
+                .logits[0]
+                .log_softmax(-1)
+            )
+        return np.array([float(logits[4 + at, number]) for at, number in enumerate(answer)])
+
+    base = log_probabilities(torch.ones_like(ids))
+    for part, hidden in (("a", [1, 2]), ("b", [3, 4])):
+        mask = torch.ones_like(ids)
+        mask[0, hidden] = 0
+        expected = base - log_probabilities(mask)
+        for at in (0, 1):
+            row = rows_of(table)[part, at]
+            # the last prompt token is in b: it predicts the first answer token and sees itself
+            if (part, at) != ("b", 0):
+                assert row["effect"] == pytest.approx(expected[at], abs=1e-5)
+            assert row["text"] == f"w{answer[at]}"
+
+
+def test_shares_are_of_the_rows_that_make_the_answer(tokenizer: Any) -> None:
+    model, prompt = build("gpt2"), "w1 w2 w3 w4 w5"
+    table = attnscope.sources(
+        model, tokenizer, prompt, "w7 w9", ranges=[("a", 3, 8), ("b", 9, 14)], per="token"
+    )
+    ids = torch.tensor([[1, 2, 3, 4, 5, 7, 9]])
+    trace = attnscope.capture(model, inputs={"input_ids": ids}, values=True)
+    for at in (0, 1):
+        row = np.mean([trace.weights(layer)[:, 4 + at] for layer in (0, 1)], axis=(0, 1))
+        assert rows_of(table)["a", at]["weight"] == pytest.approx(row[1:3].sum() / row[1:].sum())
+        norms = [attnscope.measures.norm_together(trace, layer)[4 + at] for layer in (0, 1)]
+        shares = np.mean([norm / norm.sum() for norm in norms], axis=0)
+        assert rows_of(table)["b", at]["norm"] == pytest.approx(shares[3:5].sum(), abs=1e-5)
+    whole = attnscope.sources(model, tokenizer, prompt, "w7 w9", ranges=[("a", 3, 8), ("b", 9, 14)])
+    for part in ("a", "b"):
+        tokens = [rows_of(table)[part, at] for at in (0, 1)]
+        found = rows_of(whole)[part, None]
+        assert found["effect"] == pytest.approx(sum(row["effect"] for row in tokens))
+        assert found["weight"] == pytest.approx(np.mean([row["weight"] for row in tokens]))
+
+
+def test_an_answer_that_the_model_writes(analytic: Any, tokenizer: Any) -> None:
+    options = {"markers": CHUNKS, "max_new_tokens": 3, "per": "token"}
+    table = attnscope.sources(analytic, tokenizer, PROMPT, **options)
+    assert table["text"][:3].tolist() == ["w6", "w7", "w8"]
+
+
+def test_an_encoder_decoder_looks_at_its_source(root: Any) -> None:
+    """The model spells "attention" backwards: the first letters written come from the end."""
+    model, tokenizer = pretrained.load(str(root / "tests/fixtures/reversal"))
+    options = {"ranges": [("atten", 0, 5), ("tion", 5, 9)], "per": "token"}
+    table = rows_of(attnscope.sources(model, tokenizer, "attention", **options))
+    assert "".join(row["text"] for (part, _), row in table.items() if part == "tion") == "noitnetta"
+    for at in range(9):
+        own, other = ("tion", "atten") if at < 4 else ("atten", "tion")
+        assert table[own, at]["weight"] > table[other, at]["weight"]
+    inputs = tokenizer("attention", return_tensors="pt")
+    new = tokenizer(text_target="noitnetta", return_tensors="pt").input_ids[:, :-1]
+    start = torch.tensor([[model.config.decoder_start_token_id]])
+    inputs["decoder_input_ids"] = torch.cat([start, new[:, :-1]], dim=1)
+
+    def log_probabilities() -> torch.Tensor:
+        with torch.no_grad():
+            rows = model(**inputs).logits[0].float().log_softmax(-1)
+        return rows.gather(1, new[0][:, None])[:, 0]
+
+    base, keys = log_probabilities(), {"keys": [5, 6, 7, 8]}
+    with (
+        attnscope.ablate(model, stream="encoder", **keys),
+        attnscope.ablate(model, stream="cross", **keys),
+    ):
+        effects = (base - log_probabilities()).tolist()
+    assert [table["tion", at]["effect"] for at in range(9)] == pytest.approx(effects, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def reader() -> Any:
+    """A random question-answering model with peaked attention, and its tokenizer."""
+    model = hf.BertForQuestionAnswering(hf.BertConfig(**SMALL, intermediate_size=48)).eval()
+    make_peaked(model)
+    tokenizer = word_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|end|> $A <|end|>",
+        pair="<|end|> $A <|end|> $B:1 <|end|>:1",
+        special_tokens=[("<|end|>", 0)],
+    )
+    return model, tokenizer
+
+
+CONTEXT = "w3 w4 w5 . w6 w7 . w8 w9 w10"
+
+
+def spans(model: Any, tokenizer: Any, hidden: Any = (), banned: Any = ()) -> dict[Any, float]:
+    """Log-probability of every span of up to 30 tokens of the context, by loops."""
+    encoding = tokenizer(["w1 w2"], [CONTEXT], return_tensors="pt")
+    with torch.no_grad():
+        if len(hidden):
+            with attnscope.ablate(model, keys=list(hidden)):
+                output = model(**encoding)
+        else:
+            output = model(**encoding)
+    start, end = (
+        getattr(output, f"{side}_logits")[0, 4:14].log_softmax(-1) for side in ("start", "end")
+    )
+    return {
+        (first, last): float(start[first] + end[last])
+        for first in range(10)
+        for last in range(first, 10)
+        if not {first, last} & set(banned)
+    }
+
+
+def test_the_best_span_of_the_context_is_the_answer(reader: Any) -> None:
+    model, tokenizer = reader
+    found = attnscope.find_answer(model, tokenizer, "w1 w2", CONTEXT)
+    scores = spans(*reader)
+    first, last = max(scores, key=scores.__getitem__)
+    words = CONTEXT.split()
+    assert found.text == " ".join(words[first : last + 1])
+    assert CONTEXT[found.start : found.stop] == found.text
+    assert found.probability == pytest.approx(np.exp(scores[first, last]))
+    assert found.sources["part"].tolist() == ["1: w3 w4 w5 .", "2: w6 w7 .", "3: w8 w9 w10"]
+    parts = {"1: w3 w4 w5 .": range(4), "2: w6 w7 .": range(4, 7), "3: w8 w9 w10": range(7, 10)}
+    for row in found.sources.rows():
+        hidden = [4 + at for at in parts[row["part"]]]
+        changed = spans(*reader, hidden)
+        assert row["effect"] == pytest.approx(scores[first, last] - changed[first, last], abs=1e-5)
+        left = spans(*reader, hidden, parts[row["part"]])
+        begin, end = max(left, key=left.__getitem__)
+        assert row["without"] == " ".join(words[begin : end + 1])
+    assert found.sources["norm"].sum() <= 1 + 1e-6
+    assert repr(found).startswith(f"'{found.text}' (")
+
+
+def test_parts_of_a_context_and_the_longest_answer(reader: Any) -> None:
+    model, tokenizer = reader
+    options = {"markers": {"one": "w3", "two": "w6"}, "longest": 1}
+    found = attnscope.find_answer(model, tokenizer, "w1 w2", CONTEXT, **options)
+    assert len(found.text.split()) == 1
+    assert found.sources["part"].tolist() == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"prompt": " "}, "prompt must be a string with at least one word, got ' '"),
+        ({"answer": 3}, "answer must be a string, got int"),
+        ({"answer": ""}, "the answer has no token: give answer= with at least one word"),
+        ({"markers": ["w31"]}, "the marker 'w31' is not in the text"),
+        ({"ranges": [("a", 7, 8)]}, "segment 'a' matches nothing: no token starts in characters 7"),
+        ({"ranges": [("a", 0, 9)], "markers": ["w1"]}, "give ranges= or markers=, not both"),
+        ({"per": "chunk"}, "per must be 'answer' or 'token', got 'chunk'"),
+        ({"max_new_tokens": "many", "answer": None}, "max_new_tokens must be a whole number"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit(analytic: Any, tokenizer: Any, options: Any, said: str) -> None:
+    given = {"prompt": PROMPT, "answer": "w6", **options}
+    with pytest.raises(InputError, match=said):
+        attnscope.sources(analytic, tokenizer, **given)
+
+
+def test_models_of_another_kind(analytic: Any, tokenizer: Any, reader: Any) -> None:
+    with pytest.raises(InputError, match="BertModel does not write: give answer="):
+        attnscope.sources(build("bert"), tokenizer, PROMPT)
+    with pytest.raises(
+        InputError, match="question must be a string with at least one word, got ''"
+    ):
+        attnscope.find_answer(*reader, "", CONTEXT)
+    with pytest.raises(InputError, match="the model gives no start and end logits: load it with"):
+        attnscope.find_answer(build("bert"), reader[1], "w1", CONTEXT)
+    with pytest.raises(InputError, match="segment 'a' matches nothing"):
+        attnscope.find_answer(*reader, "w1", CONTEXT, ranges=[("a", 1, 2)])
