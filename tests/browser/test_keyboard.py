@@ -70,16 +70,19 @@ def tab_stops(view: Locator) -> list[str]:
     return found
 
 
+SAVE = ["Save as SVG", "Save as PNG"]
+
+
 def test_tab_reaches_every_control_once_and_leaves_the_head_view(head):
     stops = tab_stops(head)
     assert stops[:4] == ["Layer", "Next layer", "Tokens shown, query to key", "Head 0"]
-    assert stops[4:] == ["Options", "zero, query 0", "zero, key 0", "Learn more"]
+    assert stops[4:] == ["Options", "zero, query 0", "zero, key 0", "Learn more", *SAVE]
 
 
 def test_tab_reaches_every_control_once_and_leaves_the_model_view(model):
     stops = tab_stops(model)
     expected = ["Tokens shown, query to key", "Auto", "Options", "Layer 0, head 0", "Learn more"]
-    assert stops == expected
+    assert stops == [*expected, *SAVE]
 
 
 def test_everything_focused_by_keyboard_has_a_ring(page, open_view):

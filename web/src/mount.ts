@@ -1,6 +1,7 @@
 // Puts a view into an element: checks the spec, makes shadow root, style, theme and store, waits
 // until the element is near the screen, and shows what went wrong as a box in the view.
 import { render } from "preact";
+import { saveMenu } from "./export/menu";
 import { createStore, type Store } from "./store";
 import { Source } from "./source/cache";
 import { VERSION, type Spec, type Transport, type ViewName } from "./types";
@@ -36,6 +37,7 @@ export async function mount(host: HTMLElement, name: ViewName, view: View, mount
     const mode = followTheme(host, spec.theme, signal);
     const clean = view(inside, spec, new Source(mounting.transport), store, { mode, status, signal });
     signal.addEventListener("abort", clean, { once: true });
+    inside.after(saveMenu(inside, name));
   } catch (error) {
     render(problemBox(messageOf(error), followTheme(host, "auto", signal).value), inside);
     status.failed();

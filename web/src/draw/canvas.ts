@@ -61,6 +61,9 @@ export class Kept {
   }
 }
 
+/** How a canvas was last drawn, for drawing the same elsewhere: on a larger canvas, or as SVG. */
+export const replays = new WeakMap<HTMLCanvasElement, (context: CanvasRenderingContext2D) => void>();
+
 let measuring: CanvasRenderingContext2D | null = null;
 
 /** The width of the widest text, in CSS pixels. */

@@ -32,7 +32,7 @@ export function Legend(props: LegendProps) {
   return (
     <div class="foot">
       <Scale {...props} />
-      <span>{props.help}</span>
+      <span class="help">{props.help}</span>
       {props.note && <span class="note">{props.note}</span>}
       <Caveat />
       <span class="small">{props.accuracy ?? ACCURACY[props.encoding]}</span>
@@ -67,7 +67,7 @@ export function MapFoot({ mode, help, accuracy, notes }: MapFootProps) {
     <div class="foot">
       <span class="scale"><i class="swatch hatched" />hidden by the mask</span>
       <span class="scale"><i class="swatch" style={{ background: css(MISSING[mode]) }} />missing</span>
-      <span>{help}</span>
+      <span class="help">{help}</span>
       <Caveat />
       <span class="small">{accuracy}</span>
       <Notes notes={notes} />
@@ -90,7 +90,7 @@ export function NeuronLegend({ mode, scales, weight, notes }: NeuronLegendProps)
       <SignedScale mode={mode} label="q, k" scale={scales.vector} />
       <SignedScale mode={mode} label="q × k" scale={scales.product} />
       <span class="scale"><i class="swatch" style={{ background: weight }} />weight</span>
-      <span>Hover a query token to select it · click a row: why this number · ⊖ back to lines</span>
+      <span class="help">Hover a query token to select it · click a row: why this number · ⊖ back to lines</span>
       <span class="small">Cell colour: tanh(|value| ÷ {scales.vector}) for q and k, ÷ {scales.product} for q × k, ÷ {scales.score} for scores.</span>
       <Caveat />
       <Notes notes={notes} />

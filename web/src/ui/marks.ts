@@ -1,7 +1,7 @@
 // The canvas behind the tokens: boxes of the token in question, and lines.
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { otherSide } from "../data/tokens";
-import { framed, Kept, sized } from "../draw/canvas";
+import { framed, Kept, replays, sized } from "../draw/canvas";
 import { drawBoxes, drawLines, type Frame } from "../draw/lines";
 import type { PinnedSpec } from "../types";
 import type { BodyProps } from "./body";
@@ -32,6 +32,10 @@ export function useMarks(props: BodyProps, marks: Marks): void {
       drawLines(context, weights, drawnHeads(props), shown, frame, token, threshold);
       if (picture) kept.keep(canvas, picture);
     }
+    replays.set(canvas, (other) => {
+      if (token) paintBoxes(other, props, marks, token);
+      drawLines(other, weights, drawnHeads(props), shown, frame, token, threshold);
+    });
     props.painted();
   };
   useLayoutEffect(() => painter.request());
