@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from attnscope.capture.importance import importance
     from attnscope.capture.interventions import ablate, patch
     from attnscope.capture.predictions import predictions
+    from attnscope.documents import Document, Documents
     from attnscope.errors import (
         AttnscopeError,
         AttnscopeWarning,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         SaveError,
     )
     from attnscope.measures.compare import Comparison, compare
+    from attnscope.neat_vision import from_neat_vision
     from attnscope.provenance import Certificate, Provenance
     from attnscope.store import load
     from attnscope.stream import Stream
@@ -60,6 +62,9 @@ _HOMES = {
     "Comparison": "measures.compare",
     "install_as_bertviz": "bertviz.install",
     "load": "store",
+    "Document": "documents",
+    "Documents": "documents",
+    "from_neat_vision": "neat_vision",
     "Trace": "trace",
     "Stream": "stream",
     "Provenance": "provenance",
@@ -87,6 +92,8 @@ __all__ = [
     "CaptureError",
     "Certificate",
     "Comparison",
+    "Document",
+    "Documents",
     "FrontEndError",
     "InputError",
     "LoadError",
@@ -103,6 +110,7 @@ __all__ = [
     "compare",
     "find_answer",
     "from_attention",
+    "from_neat_vision",
     "generate",
     "importance",
     "install_as_bertviz",

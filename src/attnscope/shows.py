@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from attnscope.trace import Trace
     from attnscope.view import View
     from attnscope.views.display import Display
+    from attnscope.views.text import TextOptions
     from attnscope.wire.spec import Theme
 
 
@@ -80,6 +81,43 @@ class Shows:
             self._trace, layers, heads, stream=stream, cells=cells, theme=theme, **display
         )
         return View(self._trace, spec)
+
+    def text_view(
+        self,
+        query: int | str | None = None,
+        *,
+        layer: int | str = "all",
+        head: int | str = "mean",
+        quantity: str = "weight",
+        stream: str | None = None,
+        theme: Theme = "auto",
+        **options: Unpack[TextOptions],
+    ) -> View:
+        """The text as it runs, each token shaded by the attention it gets.
+
+        Point at a token to see what it attends to, or who attends to it. The page carries every
+        layer and head, to choose from; of long texts only what is asked for here.
+
+        Args:
+            query: the query whose row is shown first, by position or text (None: the mean of all).
+            layer: the layer shown first, or `all` for the mean over all.
+            head: the head shown first, or `mean` or `max` over the layer's heads.
+            quantity: what is shown of each pair: `weight`, or another share from 0 to 1 of
+                `measures.QUANTITIES` (`rollout`, `alti`, ...).
+            stream: the stream shown first (None: the first).
+            theme: `light`, `dark`, or `auto` to follow the page.
+            **options: `column`, `words`, `hide_special`, `renormalise`, `layers`, `heads`; see
+                `attnscope.views.text.TextOptions`.
+
+        Raises:
+            InputError: for a query, layer, head, stream or quantity that is not there.
+        """
+        from attnscope.view import View
+        from attnscope.views.text import text_view
+
+        where: Any = {"stream": stream, "theme": theme}
+        shown = text_view(self._trace, query, layer, head, quantity, **where, **options)
+        return View(*shown)
 
     def neuron_view(
         self,

@@ -124,6 +124,9 @@ class View:
         return {**bundle, "text/html": f"<p>{note}</p>", "text/plain": plain}
 
     def __repr__(self) -> str:
-        streams = ", ".join(f"{s['name']} {len(s['layers'])} layers" for s in self.spec["streams"])
+        shown = self.spec["streams"]
+        streams = ", ".join(f"{s['name']} {len(s['layers'])} layers" for s in shown)
+        if "document" in shown[0]:
+            streams = f"{len(shown):,} documents"
         title = f" of {self.spec['title']}" if self.spec["title"] else ""
         return f"<{self.spec['view']} view{title}: {streams}>"

@@ -75,8 +75,8 @@ SAVE = ["Save as SVG", "Save as PNG"]
 
 def test_tab_reaches_every_control_once_and_leaves_the_head_view(head):
     stops = tab_stops(head)
-    assert stops[:4] == ["Layer", "Next layer", "Tokens shown, query to key", "Head 0"]
-    assert stops[4:] == ["Options", "zero, query 0", "zero, key 0", "Learn more", *SAVE]
+    assert stops[:4] == ["Layer", "Next layer", "Tokens shown, query to key", "Options"]
+    assert stops[4:] == ["Head 0", "zero, query 0", "zero, key 0", "Learn more", *SAVE]
 
 
 def test_tab_reaches_every_control_once_and_leaves_the_model_view(model):

@@ -75,6 +75,21 @@ def pin(view: Locator) -> None:
     view.page.mouse.move(1, 1)
 
 
+def prose(view: Locator) -> tuple[float, float, float, float]:
+    """The shaded text."""
+    box = view.locator(".prose").bounding_box()
+    return box["x"], box["y"], box["x"] + 330, box["y"] + box["height"]
+
+
+def bare(view: Locator) -> None:
+    """Shades alone: boxes of one size without letters, which every machine draws alike."""
+    style = "display: inline-block; width: 24px; height: 22px; overflow: hidden; color: transparent"
+    view.locator(".tok").evaluate_all(
+        "(all, style) => all.forEach(t => { t.style.cssText += style; })", style
+    )
+    view.locator(".prose").evaluate("prose => { prose.style.width = '330px'; }")
+
+
 HEAD = {"layer": 1}
 SCENES = [
     Scene("head-light", "head", between_columns, options=HEAD),
@@ -84,11 +99,24 @@ SCENES = [
     ),
     Scene("head-pinned-dark", "head", between_columns, options={**HEAD, "theme": "dark"}, act=pin),
     Scene("head-long", "head", between_columns, tokens=200, options={"layer": 1, "heads": [1]}),
+    Scene("head-mean", "head", between_columns, options={**HEAD, "heads": [1], "mean": True}),
+    Scene("head-threshold", "head", between_columns, options={**HEAD, "threshold": 0.1}),
     Scene("model-light", "model", cells),
+    Scene("model-sorted", "model", cells, options={"sort": "distance", "mean": True}),
     Scene("model-dark-narrow", "model", cells, 600, options={"theme": "dark"}),
     Scene("model-heat", "model", cells, tokens=100),
     Scene("model-heat-dark", "model", cells, tokens=100, options={"theme": "dark"}),
     Scene("model-thumbnails", "model", cells, 600, tokens=160),
+    Scene("text-light", "text", prose, 600, 30, options={"query": 3, "layer": 1}, act=bare),
+    Scene(
+        "text-dark",
+        "text",
+        prose,
+        600,
+        30,
+        options={"theme": "dark", "layer": 2, "head": 2},
+        act=bare,
+    ),
     Scene("model-opened", "model", between_columns, act=open_cell),
 ]
 

@@ -12,6 +12,7 @@ export const STATE_KEYS = [
   "stream", "filter", "layer", "heads", "head", "expanded", "pinned", "opened", "cells",
   "mean", "sort", "hide_special", "renormalise", "threshold",
   "over", "quantity", "words", "window", "cursor", "color", "fit", "blocks", "measure",
+  "all_layers", "column", "search", "outcome",
 ] as const satisfies (keyof StateSpec)[];
 
 /** What is left of a stream when some tokens are hidden. */
@@ -64,7 +65,8 @@ export function createStore(spec: Spec): Store {
   return { state, stream, sides, filters, filter, layer, heads, sorted, mean, cut, head };
 }
 
-function cutOf(sides: Record<SideName, SideSpec>, state: StateSignals, mean: boolean): Cut {
+/** The sides as the state wants them: also for a stream that is not the store's. */
+export function cutOf(sides: Record<SideName, SideSpec>, state: StateSignals, mean: boolean): Cut {
   const kept = (side: SideName) => (state.hide_special.value ? withoutSpecial(sides[side]) : null);
   const [query, key] = [kept("query"), kept("key")];
   const cut = { query: cutSide(sides.query, query), key: cutSide(sides.key, key) };

@@ -3,11 +3,12 @@
 
 export const VERSION = 1;
 
-export type ViewName = "head" | "model" | "neuron" | "image" | "matrix" | "heads";
+export type ViewName = "head" | "model" | "neuron" | "image" | "matrix" | "heads" | "text";
 export type Theme = "auto" | "light" | "dark";
 export type EncodingName = "linear16" | "sqrt8";
 export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8";
 export type SideName = "query" | "key";
+export type Outcome = "all" | "right" | "wrong";
 export type CellStyle = "auto" | "lines" | "heat";
 export type Over = "head" | "mean" | "max";
 export type ColorScale = "root" | "linear" | "log";
@@ -26,6 +27,7 @@ export interface SideSpec {
   special: number[];
   words: number[];
   segments: SegmentSpec[];
+  spaced?: number[];
 }
 
 /** How a layer makes weights from queries and keys. */
@@ -74,6 +76,20 @@ export interface WordsSpec {
   carried: boolean;
 }
 
+export interface ClassSpec {
+  name: string;
+  value: number;
+}
+
+/** What is known of a text beside its attention. */
+export interface DocumentSpec {
+  id: string;
+  label: string[];
+  prediction: string[];
+  right: boolean | null;
+  posterior: ClassSpec[];
+}
+
 export interface StreamSpec {
   name: string;
   label: string;
@@ -87,6 +103,7 @@ export interface StreamSpec {
   patterns?: string[][];
   quantities?: QuantitySpec[];
   words?: WordsSpec;
+  document?: DocumentSpec;
 }
 
 export interface PinnedSpec {
@@ -135,6 +152,10 @@ export interface StateSpec {
   fit: boolean;
   blocks: Blocks;
   measure: string;
+  all_layers: boolean;
+  column: boolean;
+  search: string;
+  outcome: Outcome;
 }
 
 /** A picture, and how its patches lie: row by row, from token `first` on. `png` is base64. */

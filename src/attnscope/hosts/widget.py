@@ -52,6 +52,10 @@ STATE = (
     "fit",
     "blocks",
     "measure",
+    "all_layers",
+    "column",
+    "search",
+    "outcome",
 )
 
 
@@ -106,6 +110,10 @@ class Widget(anywidget.AnyWidget):
     fit = t.Bool().tag(sync=True)
     blocks = t.Enum(("max", "mean"), "max").tag(sync=True)
     measure = t.Unicode().tag(sync=True)
+    all_layers = t.Bool().tag(sync=True)
+    column = t.Bool().tag(sync=True)
+    search = t.Unicode().tag(sync=True)
+    outcome = t.Enum(("all", "right", "wrong"), "all").tag(sync=True)
 
     def __init__(self, trace: Trace, spec: Spec) -> None:
         """A widget of this trace; `View.widget()` makes it."""

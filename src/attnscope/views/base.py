@@ -24,6 +24,7 @@ from attnscope.wire.spec import (
     StreamSpec,
     Theme,
     ViewName,
+    WordsSpec,
 )
 from attnscope.words import stream_over_words
 
@@ -39,15 +40,18 @@ def build_spec(
 ) -> Spec:
     """The spec of a view over these streams."""
     one_of("theme", theme, get_args(Theme))
-    sides: list[Tokens] = []
+    sides: dict[int, tuple[int, Tokens]] = {}
+
+    def put(shown: StreamSpec | WordsSpec, stream: Stream) -> None:
+        for side, tokens in (("query", stream.query), ("key", stream.key)):
+            place, _ = sides.setdefault(id(tokens), (len(sides), tokens))
+            shown[side] = place  # type: ignore[literal-required]
+
     for shown in streams:
         stream = trace.streams[shown["name"]]
-        shown["query"] = _place(sides, stream.query)
-        shown["key"] = _place(sides, stream.key)
+        put(shown, stream)
         if "words" in shown:
-            over = stream_over_words(stream)
-            shown["words"]["query"] = _place(sides, over.query)
-            shown["words"]["key"] = _place(sides, over.key)
+            put(shown["words"], stream_over_words(stream))
     return {
         "version": VERSION,
         "view": view,
@@ -56,7 +60,7 @@ def build_spec(
         "notes": list(trace.provenance.notes),
         "encoding": encoding_for(trace, streams),
         "carries": "vectors",
-        "sides": [side_spec(tokens) for tokens in sides],
+        "sides": [side_spec(tokens) for _, tokens in sides.values()],
         "streams": streams,
         "state": state,
     }
@@ -88,6 +92,10 @@ def state_spec(stream: str, layer: int) -> StateSpec:
         "fit": False,
         "blocks": "max",
         "measure": "",
+        "all_layers": False,
+        "column": False,
+        "search": "",
+        "outcome": "all",
     }
 
 
@@ -120,14 +128,6 @@ def shown_head(stream: Stream, row: LayerSpec, head: int) -> int:
             f"head {number} is not among heads=, which names {spans_of('head', row['heads'])}."
         )
     return number
-
-
-def _place(sides: list[Tokens], tokens: Tokens) -> int:
-    for place, known in enumerate(sides):
-        if known is tokens:
-            return place
-    sides.append(tokens)
-    return len(sides) - 1
 
 
 def side_spec(tokens: Tokens) -> SideSpec:

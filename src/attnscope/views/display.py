@@ -69,20 +69,26 @@ def checked(display: Mapping[str, Any]) -> Display:
         if name not in Display.__annotations__:
             raise TypeError(f"a view has no option {name!r}: its options are {_options()}.")
         values[name] = CHECKS[name](name, value)
+    check_renormalise(values)
+    found: Display = values
+    return found
+
+
+def check_renormalise(values: Mapping[str, Any]) -> None:
+    """InputError for renormalising what nothing was taken from."""
     if values.get("renormalise") and not values.get("hide_special"):
         raise InputError(
             "renormalise=True makes rows without special tokens sum to 1: it needs "
             "hide_special=True."
         )
-    found: Display = values
-    return found
 
 
 def _options() -> str:
     return ", ".join(Display.__annotations__)
 
 
-def _switch(name: str, value: Any) -> bool:
+def switch(name: str, value: Any) -> bool:
+    """True or False; InputError for anything else."""
     if not isinstance(value, bool | np.bool_):
         raise InputError(f"{name} must be True or False, got {value!r}.")
     return bool(value)
@@ -110,10 +116,10 @@ def share(name: str, value: Any) -> float:
 
 
 CHECKS = {
-    "mean": _switch,
+    "mean": switch,
     "sort": _text,
-    "hide_special": _switch,
-    "renormalise": _switch,
+    "hide_special": switch,
+    "renormalise": switch,
     "threshold": share,
 }
 

@@ -58,23 +58,30 @@ def requests_of(spec: Spec) -> list[Request]:
     first: list[Request] = []
     then: list[Request] = []
     for stream in spec["streams"]:
-        name = stream["name"]
-        if stream["thumbnail"] is not None:
-            first.append({"kind": "thumbnails", "stream": name})
-        for row in stream["layers"]:
-            then += [
-                {"kind": "quantity", "stream": name, "layer": row["layer"], "quantity": one["name"]}
-                for one in stream.get("quantities", [])
-                if one["carried"]
-            ]
-            if stream.get("words", NO_WORDS)["carried"]:
-                number = row["layer"]
-                then.append({"kind": "layer", "stream": name, "layer": number, "words": True})
-            if _has_weights(stream) and ("rules" not in row or spec["carries"] != "vectors"):
-                then.append({"kind": "layer", "stream": name, "layer": row["layer"]})
-            if spec["carries"] != "weights":
-                then += _vector_requests(name, row)
+        for request in _stream_requests(spec, stream):
+            (first if is_early(request) else then).append(request)
     return first + then
+
+
+def _stream_requests(spec: Spec, stream: StreamSpec) -> list[Request]:
+    """What a page carries of one stream."""
+    found: list[Request] = []
+    if stream["thumbnail"] is not None:
+        found.append({"kind": "thumbnails", "stream": stream["name"]})
+    for row in stream["layers"]:
+        name, number = stream["name"], row["layer"]
+        found += [
+            {"kind": "quantity", "stream": name, "layer": number, "quantity": one["name"]}
+            for one in stream.get("quantities", [])
+            if one["carried"]
+        ]
+        if stream.get("words", NO_WORDS)["carried"]:
+            found.append({"kind": "layer", "stream": name, "layer": number, "words": True})
+        if _has_weights(stream) and ("rules" not in row or spec["carries"] != "vectors"):
+            found.append({"kind": "layer", "stream": name, "layer": number})
+        if spec["carries"] != "weights":
+            found += _vector_requests(name, row)
+    return found
 
 
 def _has_weights(stream: StreamSpec) -> bool:
@@ -193,7 +200,7 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
         known = {row["layer"] for row in stream["layers"]}
         fits = type(request.get("layer")) is int and request["layer"] in known
     else:
-        asked = {key_of(one) for one in requests_of(spec) if one["stream"] == stream["name"]}
+        asked = {key_of(one) for one in _stream_requests(spec, stream)}
         rows = stream["layers"]
         asked |= {key_of(one) for row in rows for one in _vector_requests(stream["name"], row)}
         plain = {name: request[name] for name in PLAIN if name in request}  # type: ignore[literal-required]

@@ -12,7 +12,7 @@ from typing import Literal, NotRequired, TypedDict
 
 VERSION = 1
 
-ViewName = Literal["head", "model", "neuron", "image", "matrix", "heads"]
+ViewName = Literal["head", "model", "neuron", "image", "matrix", "heads", "text"]
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
 DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
@@ -27,13 +27,17 @@ class SegmentSpec(TypedDict):
 
 
 class SideSpec(TypedDict):
-    """One list of tokens; a stream names one for its queries and one for its keys."""
+    """One list of tokens; a stream names one for its queries and one for its keys.
+
+    `spaced`, where the tokens are to be read as text, names those with white space before them.
+    """
 
     text: list[str]
     raw: list[str]
     special: list[int]
     words: list[int]
     segments: list[SegmentSpec]
+    spaced: NotRequired[list[int]]
 
 
 class RulesSpec(TypedDict):
@@ -97,6 +101,23 @@ class WordsSpec(TypedDict):
     carried: bool
 
 
+class ClassSpec(TypedDict):
+    """A class and the number that a model gave it, usually its probability."""
+
+    name: str
+    value: float
+
+
+class DocumentSpec(TypedDict):
+    """What is known of a text beside its attention; `right` says whether the prediction is."""
+
+    id: str
+    label: list[str]
+    prediction: list[str]
+    right: bool | None
+    posterior: list[ClassSpec]
+
+
 class StreamSpec(TypedDict):
     """One attention stack. `query` and `key` are places in the spec's `sides`.
 
@@ -115,6 +136,7 @@ class StreamSpec(TypedDict):
     patterns: NotRequired[list[list[str]]]
     quantities: NotRequired[list[QuantitySpec]]
     words: NotRequired[WordsSpec]
+    document: NotRequired[DocumentSpec]
 
 
 class PinnedSpec(TypedDict):
@@ -180,6 +202,10 @@ class StateSpec(TypedDict):
     fit: bool
     blocks: Literal["max", "mean"]
     measure: str
+    all_layers: bool
+    column: bool
+    search: str
+    outcome: Literal["all", "right", "wrong"]
 
 
 class ImageSpec(TypedDict):

@@ -42,6 +42,7 @@ export function cutSide(side: SideSpec, at: number[] | null): ShownSide {
     special: side.special.flatMap((i) => place.get(i) ?? []),
     words: side.words.length ? at.map((i) => side.words[i]!) : [],
     segments: segments.filter(({ start, stop }) => stop > start),
+    ...(side.spaced && { spaced: at.flatMap((from, to) => (side.spaced!.some((i) => i <= from && i > (at[to - 1] ?? -1)) ? to : [])) }),
     at,
   };
 }

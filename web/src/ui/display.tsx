@@ -54,7 +54,7 @@ const SPECIAL = [
   { value: "", label: "shown" }, { value: "hide", label: "hidden" }, { value: "sum", label: "hidden, rows sum to 1" },
 ];
 
-function SpecialSelect({ store }: { store: Store }) {
+export function SpecialSelect({ store }: { store: Store }) {
   const { hide_special, renormalise } = store.state;
   const { query, key } = store.sides.value;
   if (!withoutSpecial(query) && !withoutSpecial(key)) return null;

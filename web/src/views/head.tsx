@@ -45,8 +45,8 @@ function HeadView(props: ViewProps) {
         <StreamSelect store={store} streams={spec.streams} />
         <LayerSelect store={store} />
         <FilterSelect store={store} />
-        <HeadChips store={store} mode={mode} />
         <Display store={store} />
+        <HeadChips store={store} mode={mode} />
       </div>
       <div class="neuron">
         <div class="picture">

@@ -1,0 +1,4 @@
+import { start } from "../main";
+import { textView } from "../views/text";
+
+export default start("text", textView);
