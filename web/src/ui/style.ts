@@ -283,8 +283,8 @@ button.map:hover { background: var(--hover); }
 .headlist tr[aria-selected=true] { background: var(--wash); }
 .headlist tbody tr:hover { background: var(--hover); }
 .swatch.hatched { background: repeating-linear-gradient(135deg, var(--bg) 0 3px, var(--strong) 3px 4px); box-shadow: 0 0 0 1px var(--line); }
-.save { font: 12.5px/24px ${FONT}; display: flex; justify-content: flex-end; gap: 8px; padding: 2px 18px 4px; }
-.save button { font: inherit; min-height: 26px; min-width: 44px; border: 1px solid; border-radius: 6px; background: none; color: inherit; cursor: pointer; }
+.save { font: 12.5px/24px ${FONT}; display: flex; justify-content: flex-end; gap: 8px; padding: 2px 18px 4px; color: color-mix(in srgb, currentColor 70%, transparent); }
+.save button { font: inherit; min-height: 26px; min-width: 44px; border: 1px solid color-mix(in srgb, currentColor 35%, transparent); border-radius: 6px; background: none; color: inherit; cursor: pointer; }
 .save button:hover { text-decoration: underline; }
 .save :focus-visible { outline: 2px solid; }
 .reader { display: flex; flex-wrap: wrap; gap: 14px 26px; align-items: flex-start; }
