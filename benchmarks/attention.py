@@ -27,17 +27,27 @@ def minilm(n: int) -> tuple[np.ndarray, list[str]]:
     return weights, tokenizer.convert_ids_to_tokens(ids[0].tolist())
 
 
-def vectors(n: int, dim: int) -> Any:
-    """A trace of one causal layer: two heads with random queries and keys."""
+def vectors(
+    n: int, dim: int, layers: int = 1, heads: int = 2, groups: int | None = None, dtype: str = "f4"
+) -> Any:
+    """A trace of causal layers: heads with random queries and keys, `groups` key heads."""
     from attnscope import Stream, Tokens, Trace
     from attnscope.scores import QKLayer, ScoreSpec
 
-    rng = np.random.default_rng(0)
-    queries, keys = (rng.standard_normal((2, n, dim), dtype=np.float32) for _ in range(2))
-    spec = ScoreSpec(dim**-0.5, causal=True)
-    layer = QKLayer(queries, keys, spec, heads=(0, 1), kv_head=np.arange(2))
-    side = Tokens.plain(TEXT.split()[:n])
-    return Trace([Stream("self", (0,), (layer,), side, side)])
+    rng, groups = np.random.default_rng(0), groups or heads
+    spec, words = ScoreSpec(dim**-0.5, causal=True), TEXT.split()
+
+    def made(count: int) -> np.ndarray:
+        return rng.standard_normal((count, n, dim), dtype=np.float32).astype(dtype)
+
+    kept = tuple(
+        QKLayer(
+            made(heads), made(groups), spec, tuple(range(heads)), np.arange(heads) * groups // heads
+        )
+        for _ in range(layers)
+    )
+    side = Tokens.plain([words[place % len(words)] for place in range(n)])
+    return Trace([Stream("self", tuple(range(layers)), kept, side, side)])
 
 
 def shaped(weights: np.ndarray, layers: int, heads: int) -> list[np.ndarray]:

@@ -116,7 +116,7 @@ class Probe:
 
 
 def measure(
-    path: Path,
+    path: Path | str,
     probe: Probe,
     actions: dict[str, Callable[[Page, Probe], list[float]]] | None = None,
     *,
@@ -124,7 +124,7 @@ def measure(
     route: Callable[[Any], None] | None = None,
     viewport: tuple[int, int] = (1280, 900),
 ) -> Measured:
-    """One fresh browser, one page."""
+    """One fresh browser, one page: a file, or an address of this machine."""
     result = Measured()
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         context = playwright.chromium.launch_persistent_context(
@@ -140,7 +140,8 @@ def measure(
             page.add_init_script(
                 INIT.replace("PROBE", probe.expression).replace("EXPECTED", str(probe.expected))
             )
-            page.goto(path.absolute().as_uri(), wait_until="commit", timeout=timeout * 1000)
+            address = path if isinstance(path, str) else path.absolute().as_uri()
+            page.goto(address, wait_until="commit", timeout=timeout * 1000)
             wait(page, "!!window.__pb && __pb.drawn !== undefined", timeout)
             result.drawn_ms = page.evaluate("__pb.drawn")
             for name, act in (actions or {}).items():

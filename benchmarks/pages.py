@@ -56,6 +56,7 @@ CASES = (
     Case(12, 12, 512, "head", 26, 1.0, 50),
     Case(32, 32, 256, "model", 52, 1.5, peak_mb=700),
     Case(1, 2, 256, "neuron", acting_ms=50),
+    Case(12, 12, 1024, "matrix", drawn_s=0.5, acting_ms=50),
 )
 
 
@@ -91,9 +92,23 @@ def open_cells(page: Any, probe: Probe) -> list[float]:
     ]
 
 
+def hover_map(page: Any, probe: Probe) -> list[float]:
+    """Point at cells of a heat map, one after the other."""
+    box = page.locator(".plot").bounding_box()
+    return [
+        probe.time(
+            page,
+            "pointermove",
+            lambda at=at: page.mouse.move(box["x"] + 37 * at, box["y"] + 29 * at),
+        )
+        for at in (3, 9, 4, 12, 7, 15, 5)
+    ]
+
+
 ACTIONS: dict[str, dict[str, Act]] = {
     "head": {"hover": hovering(QUERIES, 2, 5, 3, 8, 4, 9, 6), "layer change": change_layer},
     "model": {"hover cell": hovering(CELLS, 3, 17, 4, 30, 8, 41, 11), "open cell": open_cells},
+    "matrix": {"hover": hover_map},
     "neuron": {"hover": hovering(QUERIES, 3, 5, 4, 7, 6, 9, 8)},
 }
 
@@ -103,6 +118,9 @@ def ours(case: Case, layers: list[Any], tokens: list[str], runs: int) -> tuple[f
     path = WORK / f"{case.name.replace(' ', '-')}.html"
     if case.view == "neuron":
         vectors(case.tokens, dim=128).neuron_view(query=4).save(path)
+        return measured(path, case, runs)
+    if case.view == "matrix":
+        vectors(case.tokens, 64, case.layers, case.heads).matrix_view().save(path)
         return measured(path, case, runs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", attnscope.AttnscopeWarning)
@@ -149,7 +167,7 @@ def main() -> None:
     WORK.mkdir(exist_ok=True)
     records = []
     for case in (case for case in CASES if options.only in case.name):
-        weights, tokens = minilm(case.tokens)
+        weights, tokens = minilm(min(case.tokens, 512))
         layers = shaped(weights, case.layers, case.heads)
         size, run = ours(case, layers, tokens, options.runs)
         print(f"\n{case.name}  (load {load_average():.1f})")

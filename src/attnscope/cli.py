@@ -101,7 +101,7 @@ def _as_table(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--view",
     "name",
-    type=click.Choice(["head", "model", "matrix", "neuron"]),
+    type=click.Choice(["head", "model", "matrix", "heads", "neuron"]),
     help="Which view; without it, the one that suits the length.",
 )
 @click.option("--layers", callback=_numbers, metavar="0,5", help="Only these layers.")

@@ -311,7 +311,7 @@ def test_capture_saves_what_view_and_others_open(measured, folder, tmp_path):
     assert done.output.splitlines()[-1].startswith(f"{path}  ")
     assert attnscope.load(path).tokens.text == ("the", "cat", "sat")
     page = tmp_path / "x.html"
-    for name in ("head", "model", "matrix"):
+    for name in ("head", "model", "matrix", "heads"):
         done = invoke("view", path, "--view", name, "-o", page)
         assert done.exit_code == 0, done.output
         assert f'data-attnscope-view="{name}"' in page.read_text()

@@ -64,7 +64,7 @@ def test_the_address_leads_to_the_first_view(served):
     assert (reply.status_code, reply.headers["location"]) == (307, "head")
 
 
-@pytest.mark.parametrize("view", ["head", "model", "matrix", "neuron"])
+@pytest.mark.parametrize("view", ["head", "model", "matrix", "heads", "neuron"])
 def test_every_view_has_a_page_and_its_data(served, trace, view):
     page = send(served, "GET", view)
     assert page.status_code == 200

@@ -129,11 +129,11 @@ def _parts(trace: Trace, spec: Spec, script: str, *, page: bool) -> Iterator[str
     yield element(spec, identity, mark)
     replies = answers(trace, spec, progress=size_estimate(spec) > PROGRESS_FROM)
     for request, reply in replies:
-        if is_early(request):
+        if is_early(spec, request):
             yield _data_block(identity, request, reply)
     yield f'<script type="module" async>{script}</script>\n'
     for request, reply in replies:
-        if not is_early(request):
+        if not is_early(spec, request):
             yield _data_block(identity, request, reply)
 
 

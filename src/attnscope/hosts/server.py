@@ -47,7 +47,7 @@ from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec
 
 ADDRESS = "127.0.0.1"
-VIEWS = ("head", "model", "matrix", "neuron")
+VIEWS = ("head", "model", "matrix", "heads", "neuron")
 LONGEST_REQUEST = 4096
 """Bytes."""
 MOST_WAITING = 64
@@ -170,6 +170,8 @@ def specs_of(trace: Trace, options: Mapping[str, Any]) -> dict[str, Spec]:
     getattr(trace, f"{order[0]}_view")(**options)  # raises what is wrong with the options
     found = {}
     for name in order:
+        if name == "heads" and is_long(trace):
+            continue  # it measures every head before it shows one
         with suppress(InputError):  # weights alone have no neuron view
             found[name] = getattr(trace, f"{name}_view")(**options).spec
     return found

@@ -103,9 +103,13 @@ def _vector_requests(stream: str, row: LayerSpec) -> list[Request]:
     return found
 
 
-def is_early(request: Request) -> bool:
+def is_early(spec: Spec, request: Request) -> bool:
     """True for what a page needs for its first picture while the rest is on its way."""
-    return request["kind"] == "thumbnails"
+    if request["kind"] == "thumbnails":
+        return True
+    state = spec["state"]
+    shown = (request["stream"], request.get("layer")) == (state["stream"], state["layer"])
+    return spec["view"] == "matrix" and shown
 
 
 def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
@@ -148,7 +152,7 @@ def answers(trace: Trace, spec: Spec, *, progress: bool = False) -> list[tuple[R
         return _weights_reply(encoded, encoded.packed())
 
     wanted = requests_of(spec)
-    later = [request for request in wanted if not is_early(request)]
+    later = [request for request in wanted if request["kind"] != "thumbnails"]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         made = pool.map(work, later)
         bar = tqdm(made, total=len(later), desc="packing", disable=not progress, leave=False)

@@ -19,7 +19,7 @@ import numpy as np
 
 from attnscope.errors import InputError
 from attnscope.measures import quantity
-from attnscope.overview import BLOCK
+from attnscope.overview import BLOCK, known_of
 from attnscope.pooling import Canvas, Pixels
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
@@ -104,8 +104,9 @@ def tile_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, n
 
 
 def _is_rough(layer: QKLayer, places: list[int], request: Request) -> bool:
-    """Whether a preview is asked for, or all that can be had in the time that a page waits."""
-    return request.get("rough", False) is True or too_much(layer, places)
+    """Whether a preview is asked for and of use, or all that can be had while a page waits."""
+    known = set(places) <= known_of(layer).overviews.keys()
+    return (request.get("rough", False) is True and not known) or too_much(layer, places)
 
 
 def row_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, np.ndarray]:

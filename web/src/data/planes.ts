@@ -129,7 +129,8 @@ export class Feed {
     this.#making.set(name, making);
     try {
       const rough = this.#rough.has(name) ? null : await this.plane.rough?.(at, making.signal);
-      if (rough) this.#rough.set(name, rough);
+      if (rough?.rough) this.#rough.set(name, rough);
+      else if (rough) this.#keep(name, rough);
       else this.#keep(name, await this.plane.make(at, () => this.#isWanted(name), making.signal));
     } catch (error) {
       if (!making.signal.aborted) {

@@ -30,18 +30,27 @@ export function yOf(query: number, { shown: { query: range }, height }: Placed):
   return ((query - range.start) / (range.stop - range.start)) * height;
 }
 
-export function paintMap(context: CanvasRenderingContext2D, feed: Feed, placed: Placed, step: number, look: Look): void {
-  const { width, height, shown } = placed;
+type Placing = [TileAt, Tile];
+
+/** The tiles of a part that are there, coarse ones first. */
+export function tilesAtHand(feed: Feed, shown: Shown, step: number): Placing[] {
+  const found: Placing[] = [];
+  for (let level = topStep(feed.plane.size); level >= step; level /= 2)
+    for (const at of tilesOf(shown, level, feed.plane.size)) {
+      const tile = feed.peek(at);
+      if (tile) found.push([at, tile]);
+    }
+  return found;
+}
+
+export function paintMap(context: CanvasRenderingContext2D, feed: Feed, tiles: Placing[], placed: Placed, look: Look): void {
+  const { width, height } = placed;
   const hatch = context.createPattern(hatchOf(look.mode, context.canvas.ownerDocument), "repeat")!;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.fillStyle = look.mode === "dark" ? "#1a1d23" : "#f4f5f8";
   context.fillRect(0, 0, width, height);
   context.imageSmoothingEnabled = false;
-  for (let level = topStep(feed.plane.size); level >= step; level /= 2)
-    for (const at of tilesOf(shown, level, feed.plane.size)) {
-      const tile = feed.peek(at);
-      if (tile) paintTile(context, tile, at, feed, placed, look, hatch);
-    }
+  for (const [at, tile] of tiles) paintTile(context, tile, at, feed, placed, look, hatch);
 }
 
 function paintTile(
