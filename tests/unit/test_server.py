@@ -216,7 +216,7 @@ def test_a_thousand_random_requests_are_answered_or_refused(served, capfd):
     replies = asyncio.run(all_of_them())
     found = {reply.status_code for reply in replies}
     assert found == {200, 400}
-    assert sum(reply.status_code == 200 for reply in replies) > 100
+    assert sum(reply.status_code == 200 for reply in replies) > 80
     assert all(reply.json()["error"] for reply in replies if reply.status_code == 400)
     assert "Traceback" not in capfd.readouterr().err
     test_a_tile_is_answered(served, None)

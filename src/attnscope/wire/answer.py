@@ -59,7 +59,7 @@ def requests_of(spec: Spec) -> list[Request]:
     then: list[Request] = []
     for stream in spec["streams"]:
         for request in _stream_requests(spec, stream):
-            (first if is_early(request) else then).append(request)
+            (first if request["kind"] == "thumbnails" else then).append(request)
     return first + then
 
 
@@ -123,7 +123,7 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
     if request["kind"] == "thumbnails":
         check_work(stream, shown["layers"])
         return _thumbnails(_image(spec, stream, row, shown) for row in shown["layers"])
-    if request["kind"] == "vectors" and "query" in request:
+    if request["kind"] == "vectors" and "query" in request and "head" in request:
         return _arrays_reply(row_arrays(stream, _row(shown, request), request), level=1)
     if request["kind"] in ("tile", "quantity"):
         check_quantity(stream, request.get("quantity"))
