@@ -17,6 +17,7 @@ from jaxtyping import Shaped, jaxtyped
 
 from attnscope._records import fits, hints
 from attnscope.errors import LoadError
+from attnscope.generation import Generation
 from attnscope.mixing import Mixing
 from attnscope.overview import Seen
 from attnscope.scores import Layer, QKLayer
@@ -35,6 +36,17 @@ def check_stream(stream: Stream) -> None:
     witnesses = stream.witnesses or (None,) * n
     for layer, witness in zip(stream.layers, witnesses, strict=True):
         _check_layer(layer, witness, len(stream.query), len(stream.key))
+
+
+def check_generation(generation: Any, streams: Sequence[Stream]) -> None:
+    """LoadError where generated tokens and the rows that made them do not agree."""
+    ensure(isinstance(generation, Generation), "what was generated is something else")
+    _check_tokens(generation.tokens)
+    queries = {stream.name: len(stream.query) for stream in streams}
+    ensure(generation.stream in queries, "tokens were generated in a stream that is not there")
+    rows = queries[generation.stream] - generation.start
+    fits = generation.start >= 0 and rows == len(generation.tokens)
+    ensure(fits, "generated tokens and the rows that made them differ in number")
 
 
 def ensure(true: bool, otherwise: str) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from attnscope._safetensors import NAMES
 from attnscope.capture.certify import Witness
 from attnscope.errors import InputError, LoadError
+from attnscope.generation import Generation
 from attnscope.mixing import Mixing, Norm
 from attnscope.overview import Overview, Seen
 from attnscope.provenance import Certificate, Provenance
@@ -31,6 +32,7 @@ CLASSES: dict[str, type[Any]] = {
     made.__name__: made
     for made in (
         Certificate,
+        Generation,
         Mixing,
         Norm,
         Overview,

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from attnscope._axes import check_seen, check_stream, ensure
+from attnscope._axes import check_generation, check_seen, check_stream, ensure
 from attnscope._files import replacing
 from attnscope._records import Writer, read
 from attnscope._safetensors import AGAIN, Array, File, write
@@ -103,7 +103,7 @@ def _narrowed(trace: Trace, dtype: str) -> Trace:
     made = [
         replace(one, layers=tuple(_narrow(layer, dtype) for layer in one.layers)) for one in streams
     ]
-    return Trace(made, trace.provenance)
+    return Trace(made, trace.provenance, trace.generation)
 
 
 def _narrow(layer: Layer, dtype: str) -> Layer:
@@ -127,6 +127,8 @@ def _described(trace: Trace) -> tuple[dict[str, Any], dict[str, Array]]:
     about: dict[str, Any] = {"format": FORMAT, "written_by": f"{NAME} {version(NAME)}"}
     about["streams"] = [writer.put(stream, name) for name, stream in trace.streams.items()]
     about["provenance"] = writer.put(trace.provenance, "provenance")
+    if trace.generation is not None:
+        about["generation"] = writer.put(trace.generation, "generation")
     known = (
         (f"{name}.known.{place}", seen_of(layer))
         for name, stream in trace.streams.items()
@@ -238,7 +240,10 @@ def _trace_of(about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Trace:
     layers = [layer for stream in streams for layer in stream.layers]
     for seen in known:
         check_seen(seen, layers)
-    trace = Trace(streams, provenance)
+    generation = parts[about["generation"]["record"]] if "generation" in about else None
+    if generation is not None:
+        check_generation(generation, streams)
+    trace = Trace(streams, provenance, generation)
     for seen in known:
         remember(seen)
     return trace

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import pickle
 import warnings
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from transformers import StoppingCriteria, TextStreamer
 from transformers.generation.streamers import BaseStreamer
 
 import attnscope
-from attnscope.errors import AttnscopeWarning, CaptureError, InputError
+from attnscope.errors import AttnscopeWarning, CaptureError, InputError, LoadError
 from attnscope.scores import QKLayer
 from attnscope.tokens import Segment
 from tests.generating import CHATML, build_writer, byte_tokenizer, byte_writer, prompt
@@ -344,3 +346,40 @@ def test_a_model_that_is_not_recorded_says_so() -> None:
     model = hf.RwkvForCausalLM(hf.RwkvConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2))
     with pytest.raises(CaptureError, match=r"RwkvForCausalLM .* ran without any attention"):
         attnscope.generate(model.eval(), None, prompt(), max_new_tokens=2)
+
+
+@pytest.mark.parametrize("name", ["llama", "marian"])
+def test_a_generation_is_saved_with_its_trace(name: str, tmp_path: Path) -> None:
+    trace = attnscope.generate(build_writer(name), None, prompt(), max_new_tokens=3)
+    again = attnscope.load(trace.save(tmp_path / "x.safetensors"))
+    assert trace.generation is not None
+    assert again.generation is not None
+    assert again.generation.tokens.raw == trace.generation.tokens.raw
+    assert (again.generation.stream, again.generation.start, again.generation.text) == (
+        trace.generation.stream,
+        trace.generation.start,
+        trace.generation.text,
+    )
+    stream = None if name == "llama" else "decoder"
+    assert len(again.segments(stream=stream)) == 3
+    assert again.check() == trace.check()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"stream": "other"}, "tokens were generated in a stream that is not there"),
+        ({"start": 2}, "generated tokens and the rows that made them differ in number"),
+        ({"start": -1}, "generated tokens and the rows that made them differ in number"),
+    ],
+)
+def test_a_file_that_lies_about_its_generation_is_refused(
+    change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    trace = attnscope.generate(build_writer("llama"), None, prompt(), max_new_tokens=3)
+    assert trace.generation is not None
+    lie = attnscope.Trace(
+        list(trace.streams.values()), trace.provenance, replace(trace.generation, **change)
+    )
+    with pytest.raises(LoadError, match=said):
+        attnscope.load(lie.save(tmp_path / "x.safetensors"))
