@@ -108,3 +108,39 @@ def byte_tokenizer(template: str | None = None) -> Any:
 def byte_writer(**options: Any) -> Any:
     """A tiny Llama for these tokens, with room for a chat."""
     return build_writer("llama", vocab_size=N_BYTES, max_position_embeddings=512, **options)
+
+
+STORY = "a small cat sat on my mat because it was tired ."
+TALE = (
+    "{{ '<s>' }}{% for m in messages %}{{ '<' + m.role + '>' + ' ' + m.content + ' ' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<assistant>' + ' a' }}{% endif %}"
+)
+
+
+def reteller() -> tuple[Any, Any]:
+    """The model whose heads are known (tests.models), with words: it tells a story again.
+
+    Its head 1.0 looks at what followed the last time, so token i is made by looking at word i.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from tests.models import analytic_gpt2
+
+    names = ["<pad>", "<s>", "<system>", "<user>", "<assistant>", *dict.fromkeys(STORY.split())]
+    words = Tokenizer(models.WordLevel({n: i for i, n in enumerate(names)}, unk_token="<pad>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = hf.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>")
+    tokenizer.add_special_tokens({"bos_token": "<s>", "extra_special_tokens": names[2:5]})
+    tokenizer.chat_template = TALE
+    model = analytic_gpt2()
+    model.generation_config.pad_token_id, model.generation_config.eos_token_id = 0, None
+    return model, tokenizer
+
+
+def retold(n_new: int = 6) -> Any:
+    """A trace of the story told again, as a chat."""
+    import attnscope
+
+    model, tokenizer = reteller()
+    messages = [{"role": "system", "content": "it was ."}, {"role": "user", "content": STORY}]
+    return attnscope.generate(model, tokenizer, messages, max_new_tokens=n_new, do_sample=False)

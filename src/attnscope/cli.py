@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from attnscope.cli_ablate import ablate_command
+from attnscope.cli_generate import generate_command
 from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
 from attnscope.wire.spec import ViewName
@@ -57,6 +58,7 @@ def main() -> None:
 
 
 main.add_command(ablate_command)
+main.add_command(generate_command)
 
 
 @main.command("demo")
@@ -101,8 +103,8 @@ def _as_table(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--view",
     "name",
-    type=click.Choice(["head", "model", "matrix", "heads", "neuron"]),
-    help="Which view; without it, the one that suits the length.",
+    type=click.Choice(["head", "model", "matrix", "heads", "neuron", "generation"]),
+    help="Which view; without it, the one that suits the trace.",
 )
 @click.option("--layers", callback=_numbers, metavar="0,5", help="Only these layers.")
 @click.option(
@@ -130,7 +132,7 @@ def view_command(
     TEXT is a text with --model, else a file that trace.save() or `attnscope capture` wrote. The
     views are served to this machine alone and opened in the browser; -o writes one offline page.
     """
-    from attnscope.views.base import is_long
+    from attnscope.views.base import suited_view
 
     if output is not None and serve:
         raise click.UsageError("-o writes a page and --serve serves: give one of them.")
@@ -138,9 +140,9 @@ def view_command(
     if output is None:
         _serve(trace, name, port, not serve, options)
         return
-    chosen = name or ("matrix" if is_long(trace) else "head")
+    chosen = name or suited_view(trace)
     path = Path(getattr(trace, f"{chosen}_view")(**options).save(output))
-    click.echo(f"{path}  {_size(path.stat().st_size)}")
+    click.echo(f"{path}  {size_text(path.stat().st_size)}")
 
 
 def _serve(
@@ -180,7 +182,7 @@ def capture_command(
     """Capture TEXT with a model and save the trace: `attnscope view FILE` shows it."""
     trace = _captured(model, text, pair, target)
     path = trace.save(output, dtype=dtype, overviews=overviews)
-    click.echo(f"{trace}\n{path}  {_size(path.stat().st_size)}")
+    click.echo(f"{trace}\n{path}  {size_text(path.stat().st_size)}")
 
 
 @main.command("plot")
@@ -208,7 +210,7 @@ def plot_command(
     """Draw a figure for a paper: one head, all of a layer, a measure of every head, ..."""
     taken = options_of(figure, options)
     path = write_figure(_captured(model, text, pair, target), figure, taken, output, dpi)
-    click.echo(f"{path}  {_size(path.stat().st_size)}")
+    click.echo(f"{path}  {size_text(path.stat().st_size)}")
 
 
 @main.command("heads")
@@ -359,7 +361,7 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
 
 
 def _print_made(made: Any) -> None:
-    size, seconds = _size(made.bytes), f"{made.seconds:.2f} s"
+    size, seconds = size_text(made.bytes), f"{made.seconds:.2f} s"
     click.echo(f"  {made.path!s:<20} {size:>8} {seconds:>8}   {made.about}")
 
 
@@ -376,7 +378,7 @@ def _print_checks(found: list[Any]) -> None:
         click.echo(f"  {click.style(sign, fg=colour)} {check.name:<{width}}  {detail}")
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
     """Bytes as people read them: 87 KB, 2.1 MB."""
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} KB"
 

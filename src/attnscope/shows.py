@@ -257,3 +257,43 @@ class Shows:
 
         where: Any = {"layers": layers, "heads": heads, "stream": stream}
         return View(self._trace, heads_view(self._trace, measure, theme=theme, **where))
+
+    def generation_view(
+        self,
+        step: int | None = None,
+        layer: int | str = "all",
+        head: int | str = "mean",
+        *,
+        hide_first: bool = False,
+        renormalise: bool = False,
+        start: int | None = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        stream: str | None = None,
+        theme: Theme = "auto",
+    ) -> View:
+        """Token by token, what a model looked at when it wrote: the text as a heat map, and shares.
+
+        Args:
+            step: the generated token shown first, from 0 on (None: the first).
+            layer: `all` for the mean over layers, or a number.
+            head: `mean` over the heads, or a number (which needs a layer).
+            hide_first: leave the first token out, on which many heads rest.
+            renormalise: divide what is left of each row by its sum; needs `hide_first`.
+            start: place of the first token that is taken as generated, where the trace is of a text
+                whose answer was written elsewhere.
+            layers: the layers to choose from (None: all).
+            heads: the heads to choose from, and to take the mean over (None: all).
+            stream: the stream shown first (None: `cross` of an encoder-decoder).
+            theme: `light`, `dark`, or `auto` to follow the page.
+
+        Raises:
+            InputError: where nothing was generated, or for a step, layer, head, stream or option
+                that is not there.
+        """
+        from attnscope.view import View
+        from attnscope.views.generation import generation_view
+
+        options: Any = {"hide_first": hide_first, "renormalise": renormalise, "start": start}
+        options |= {"layers": layers, "heads": heads, "stream": stream}
+        return View(*generation_view(self._trace, step, layer, head, theme=theme, **options))

@@ -176,6 +176,12 @@ class Trace(Numbers, Shows):
 
         return save(self, path, dtype=dtype, overviews=overviews)
 
+    def steps(self, start: int | None = None) -> Trace:
+        """The rows that made the generated tokens, as a trace of their own: `measures.steps`."""
+        from attnscope.measures import steps
+
+        return steps(self, start)
+
     def __repr__(self) -> str:
         source = self.provenance.model or "arrays"
         lines = [f"Trace of {source}"]

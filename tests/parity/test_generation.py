@@ -244,6 +244,22 @@ def test_a_cache_that_is_made_anew_half_way_is_recorded_anew() -> None:
     assert_as_in_one_pass(recorded(model, prompt()), model, plain[0, :-1])
 
 
+def test_keys_that_are_rounded_after_they_were_used_are_refused() -> None:
+    """As a quantised cache does: later rows look at other keys than those that were recorded."""
+
+    class Rounded(hf.DynamicCache):
+        def update(self, keys: Any, values: Any, layer_idx: int, *rest: Any, **more: Any) -> Any:
+            found = super().update(keys, values, layer_idx, *rest, **more)
+            layer = self.layers[layer_idx]
+            layer.keys = (layer.keys * 2).round() / 2
+            return found
+
+    model = build_writer("llama")
+    inputs = {**prompt(), "past_key_values": Rounded(config=model.config)}
+    with pytest.raises(attnscope.CaptureError, match="do not explain the attention output"):
+        recorded(model, inputs)
+
+
 def test_a_sound_is_written_down() -> None:
     torch.manual_seed(0)
     model = hf.WhisperForConditionalGeneration(hf.WhisperConfig(**FAMILIES["whisper"].options))

@@ -21,6 +21,8 @@ from attnscope.errors import AttnscopeWarning, InputError
 class FakeTrace:
     """Stands in for a trace; saves what its views were asked for."""
 
+    generation = None
+
     streams: ClassVar[dict] = {}
 
     def head_view(self, **options):
@@ -49,7 +51,7 @@ def asked(monkeypatch):
         return FakeTrace()
 
     monkeypatch.setattr(attnscope, "capture", capture)
-    monkeypatch.setattr(pretrained, "load", lambda name: ("model", f"tokenizer of {name}"))
+    monkeypatch.setattr(pretrained, "load", lambda name, **_: ("model", f"tokenizer of {name}"))
     return calls
 
 
@@ -399,3 +401,32 @@ def test_plot_and_view_say_which_files_they_write(folder, drawn, tmp_path):
     done = invoke("view", "--model", folder, "x", "-o", tmp_path / "x.svg")
     assert done.exit_code == 0
     assert (tmp_path / "x.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_generate_writes_the_text_and_a_page(root, tmp_path):
+    page = tmp_path / "out.html"
+    folder = root / "tests/fixtures/reversal"
+    result = invoke("generate", "stone", "--model", folder, "--max-new-tokens", 8, "-o", page)
+    assert result.exit_code == 0, result.output
+    assert "e n o t s\n" in result.stdout
+    assert 'data-attnscope-view="generation"' in page.read_text(encoding="utf-8")
+
+
+def test_generate_makes_a_chat_of_a_system_message(monkeypatch, folder, tmp_path):
+    asked = []
+
+    def generate(*args, **options):
+        asked.append((args, options))
+        raise InputError("enough")
+
+    monkeypatch.setattr(attnscope, "generate", generate)
+    monkeypatch.setattr(pretrained, "load", lambda name, **options: (name, options))
+    page = tmp_path / "out.html"
+    for extra in (["--chat"], ["--system", "Be brief."]):
+        result = invoke("generate", "Hi", "--model", folder, "-o", page, *extra)
+        assert result.exit_code == 2
+    user = {"role": "user", "content": "Hi"}
+    system = {"role": "system", "content": "Be brief."}
+    assert [args[2] for args, _ in asked] == [[user], [system, user]]
+    assert asked[0][0][1] == {"head": True}
+    assert asked[0][1] == {"max_new_tokens": 60}

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 import attnscope
 from attnscope import InputError, cli
+from attnscope.generation import Generation
 from attnscope.hosts import server
 from attnscope.hosts.server import LONGEST_REQUEST, Server, serve
 from attnscope.wire.answer import answer, requests_of
@@ -76,6 +77,20 @@ def test_every_view_has_a_page_and_its_data(served, trace, view):
         meta, data = unpacked(reply)
         expected = answer(trace, spec, request)
         assert (reply.status_code, meta, data) == (200, expected.meta, expected.data)
+
+
+def test_a_generation_starts_with_its_own_view_and_asks_for_rows():
+    whole = made(12, causal=True)
+    tokens = whole.tokens.take(np.arange(12) >= 9)
+    generated = attnscope.Trace(
+        list(whole.streams.values()), generation=Generation("self", 9, tokens)
+    )
+    served = Server(generated, PORT)
+    assert send(served, "GET", "").headers["location"] == "generation"
+    spec = generated.generation_view().spec
+    for request in requests_of(spec):
+        reply = send(served, "POST", "generation/data", json=request)
+        assert (reply.status_code, unpacked(reply)[0]["arrays"][0]["name"]) == (200, "rows")
 
 
 def test_a_tile_is_answered(served, trace):

@@ -66,6 +66,12 @@ def cells(view: Locator) -> tuple[float, float, float, float]:
     return first["x"], first["y"], last["x"] + last["width"], last["y"] + last["height"]
 
 
+def bars(view: Locator) -> tuple[float, float, float, float]:
+    """The shares of each step."""
+    box = view.locator(".shares canvas").bounding_box()
+    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+
+
 def open_cell(view: Locator) -> None:
     view.locator(".cell[data-layer='2'][data-head='1']").click()
 
@@ -91,6 +97,7 @@ def bare(view: Locator) -> None:
 
 
 HEAD = {"layer": 1}
+STEPS = {"start": 20, "step": 3, "layer": 1, "hide_first": True}
 SCENES = [
     Scene("head-light", "head", between_columns, options=HEAD),
     Scene("head-dark-narrow", "head", between_columns, 600, 8, options={**HEAD, "theme": "dark"}),
@@ -117,6 +124,8 @@ SCENES = [
         options={"theme": "dark", "layer": 2, "head": 2},
         act=bare,
     ),
+    Scene("generation-light", "generation", bars, tokens=40, options=STEPS),
+    Scene("generation-dark-narrow", "generation", bars, 600, 40, {**STEPS, "theme": "dark"}),
     Scene("model-opened", "model", between_columns, act=open_cell),
 ]
 

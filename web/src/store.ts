@@ -12,7 +12,7 @@ export const STATE_KEYS = [
   "stream", "filter", "layer", "heads", "head", "expanded", "pinned", "opened", "cells",
   "mean", "sort", "hide_special", "renormalise", "threshold",
   "over", "quantity", "words", "window", "cursor", "color", "fit", "blocks", "measure",
-  "all_layers", "column", "search", "outcome",
+  "all_layers", "column", "search", "outcome", "step", "hide_first",
 ] as const satisfies (keyof StateSpec)[];
 
 /** What is left of a stream when some tokens are hidden. */

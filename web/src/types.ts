@@ -3,7 +3,7 @@
 
 export const VERSION = 1;
 
-export type ViewName = "head" | "model" | "neuron" | "image" | "matrix" | "heads" | "text";
+export type ViewName = "head" | "model" | "neuron" | "image" | "matrix" | "heads" | "text" | "generation";
 export type Theme = "auto" | "light" | "dark";
 export type EncodingName = "linear16" | "sqrt8";
 export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8";
@@ -90,6 +90,14 @@ export interface DocumentSpec {
   posterior: ClassSpec[];
 }
 
+/** Of a stream whose queries are generated tokens: the text that their keys are in. */
+export interface StepsSpec {
+  /** A place in `sides`: all keys, and behind them the last token, made and not read. */
+  text: number;
+  /** The place in it of the first token that was generated; null where it is another text. */
+  first: number | null;
+}
+
 export interface StreamSpec {
   name: string;
   label: string;
@@ -104,6 +112,7 @@ export interface StreamSpec {
   quantities?: QuantitySpec[];
   words?: WordsSpec;
   document?: DocumentSpec;
+  steps?: StepsSpec;
 }
 
 export interface PinnedSpec {
@@ -156,6 +165,8 @@ export interface StateSpec {
   column: boolean;
   search: string;
   outcome: Outcome;
+  step: number;
+  hide_first: boolean;
 }
 
 /** A picture, and how its patches lie: row by row, from token `first` on. `png` is base64. */
@@ -177,7 +188,7 @@ export interface Spec {
   notes: string[];
   encoding: EncodingName;
   /** What the page brings along of layers with rules; whoever is connected to Python may ask for vectors. */
-  carries: "weights" | "vectors" | "both";
+  carries: "weights" | "vectors" | "both" | "means";
   sides: SideSpec[];
   streams: StreamSpec[];
   state: StateSpec;
@@ -185,7 +196,7 @@ export interface Spec {
 }
 
 export interface Request {
-  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask" | "quantity" | "tile";
+  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask" | "rows" | "quantity" | "tile";
   stream: string;
   layer?: number;
   head?: number;

@@ -128,6 +128,8 @@ def _with_needs(model: Any, tokenizer: Any, options: Mapping[str, Any]) -> dict[
     needed: dict[str, Any] = {"return_dict_in_generate": True}
     if hasattr(getattr(model, "generation_config", None), "disable_compile"):
         needed["disable_compile"] = True
+    if not hasattr(model, "_gather_beams") and setting(model, options, "num_beams", 1) > 1:
+        needed["output_scores"] = True  # before transformers 4.51, beams are named with scores only
     if setting(model, options, "stop_strings", None) is not None and tokenizer is not None:
         needed["tokenizer"] = tokenizer
     return {**options, **needed}

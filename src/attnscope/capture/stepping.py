@@ -114,10 +114,13 @@ class Stepwise(Recording):
         given = next((kwargs[name] for name in READ if kwargs.get(name) is not None), None)
         if given is None:
             return None
-        cache, past, n = kwargs.get("past_key_values"), past_length(kwargs), given.shape[1]
+        cache, n = kwargs.get("past_key_values"), given.shape[1]
+        places = kwargs.get("cache_position")  # up to transformers 4.57
+        past = past_length(kwargs) if places is None else int(places[0])
         n_read = self.steps[-1].stop if self.steps else 0
         whole = past == 0 and n == n_read + 1
-        if self._cache is not None and cache is not self._cache and not whole:
+        other = self._cache is not None and cache is not self._cache
+        if other and not whole and not isinstance(cache, tuple):  # old caches: a new one a step
             return None
         self._cache = cache
         skip = n_read if whole and kwargs.get("use_cache") is False else 0

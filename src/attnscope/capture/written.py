@@ -51,13 +51,13 @@ def written(order: Order, steps: Sequence[Step], result: Any) -> Written:
     n_prompt = _prompt_length(order, steps[0].stop)
     sequences = getattr(result, "sequences", result)
     row = sequences[order.sequence].tolist()
+    made, beams = row[_repeated(order, n_prompt, row) :], list[int]()
     chosen = getattr(result, "beam_indices", None)
     if chosen is None:
-        beams: list[int] = []
-        made = _to_the_end(order, row[_repeated(order, n_prompt, row) :])
+        made = _to_the_end(order, made)
     else:
         beams = [beam for beam in chosen[order.sequence].tolist() if beam >= 0]
-        made = row[len(row) - chosen.shape[1] :][: len(beams)]
+        made = made[: len(beams)]
     path = Path(n_prompt + len(made) - 1, n_prompt - 1, beams)
     past = steps[0].start
     read = [*_past_ids(order, past), *ids_read(steps, path)[past:]]

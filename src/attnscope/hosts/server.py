@@ -42,12 +42,13 @@ from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.hosts.html import STYLE, element, page_head, policy_of
 from attnscope.trace import Trace
-from attnscope.views.base import is_long
+from attnscope.view import View
+from attnscope.views.base import suited_view
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec
 
 ADDRESS = "127.0.0.1"
-VIEWS = ("head", "model", "matrix", "heads", "neuron")
+VIEWS = ("generation", "head", "model", "matrix", "heads", "neuron")
 LONGEST_REQUEST = 4096
 """Bytes."""
 MOST_WAITING = 64
@@ -82,11 +83,10 @@ class Server:
         Raises:
             InputError: when this trace has no such view.
         """
-        self._trace = trace
-        self._specs = specs_of(trace, options)
-        self._first = first or next(iter(self._specs))
-        if self._first not in self._specs:
-            raise InputError(f"this trace has no {first!r} view; it has {', '.join(self._specs)}.")
+        self._views = views_of(trace, options)
+        self._first = first or next(iter(self._views))
+        if self._first not in self._views:
+            raise InputError(f"this trace has no {first!r} view; it has {', '.join(self._views)}.")
         self._limit = anyio.CapacityLimiter(min(4, os.cpu_count() or 1))
         self._waiting = 0
         token = secrets.token_urlsafe(24)
@@ -106,13 +106,13 @@ class Server:
 
     async def _page(self, asked: Asked) -> Response:
         name = asked.path_params["view"]
-        if name not in self._specs:
+        if name not in self._views:
             return PlainTextResponse("There is no such view.", 404)
-        return HTMLResponse(page(self._specs[name], list(self._specs)))
+        return HTMLResponse(page(self._views[name].spec, list(self._views)))
 
     async def _data(self, asked: Asked) -> Response:
         name = asked.path_params["view"]
-        if name not in self._specs:
+        if name not in self._views:
             return _problem(404, "There is no such view.")
         if self._waiting >= MOST_WAITING:
             return _problem(503, BUSY)
@@ -122,7 +122,7 @@ class Server:
             async with self._limit:
                 if await asked.is_disconnected():
                     return Response(status_code=499)
-                return await run_sync(self._answered, self._specs[name], request)
+                return await run_sync(self._answered, self._views[name], request)
         except InputError as error:
             return _problem(400, str(error))
         except ClientDisconnect:
@@ -130,10 +130,10 @@ class Server:
         finally:
             self._waiting -= 1
 
-    def _answered(self, spec: Spec, request: Any) -> Response:
+    def _answered(self, view: View, request: Any) -> Response:
         """A reply's JSON, after four bytes with its length, and then its bytes."""
         try:
-            reply = answer(self._trace, spec, request)
+            reply = answer(view.trace, view.spec, request)
         except AttnscopeError as error:
             return _problem(400, str(error))
         except Exception as error:
@@ -164,16 +164,17 @@ async def _request_of(asked: Asked) -> dict[str, Any]:
     return request
 
 
-def specs_of(trace: Trace, options: Mapping[str, Any]) -> dict[str, Spec]:
-    """The views that a trace has, those that suit its length first."""
-    order = sorted(VIEWS, key=lambda name: is_long(trace) and name != "matrix")
-    getattr(trace, f"{order[0]}_view")(**options)  # raises what is wrong with the options
+def views_of(trace: Trace, options: Mapping[str, Any]) -> dict[str, View]:
+    """The views that a trace has, those that suit it first."""
+    best = suited_view(trace)
+    order = sorted(VIEWS, key=lambda name: name != best)
+    getattr(trace, f"{best}_view")(**options)  # raises what is wrong with the options
     found = {}
     for name in order:
         if name == "heads" and is_long(trace):
             continue  # it measures every head before it shows one
         with suppress(InputError):  # weights alone have no neuron view
-            found[name] = getattr(trace, f"{name}_view")(**options).spec
+            found[name] = getattr(trace, f"{name}_view")(**options)
     return found
 
 

@@ -56,6 +56,8 @@ STATE = (
     "column",
     "search",
     "outcome",
+    "step",
+    "hide_first",
 )
 
 
@@ -84,6 +86,9 @@ class Widget(anywidget.AnyWidget):
         fit: whether colours reach up to the largest number instead of 1 (matrix view).
         blocks: what a block of several cells shows, `max` or `mean` (matrix view).
         measure: the measure shown (heads view).
+        step: the generated token shown, from 0 on (generation view).
+        all_layers: whether the mean over layers is shown (generation view).
+        hide_first: whether the first token is left out (generation view).
     """
 
     _spec = t.Dict().tag(sync=True)
@@ -114,6 +119,8 @@ class Widget(anywidget.AnyWidget):
     column = t.Bool().tag(sync=True)
     search = t.Unicode().tag(sync=True)
     outcome = t.Enum(("all", "right", "wrong"), "all").tag(sync=True)
+    step = t.Int().tag(sync=True)
+    hide_first = t.Bool().tag(sync=True)
 
     def __init__(self, trace: Trace, spec: Spec) -> None:
         """A widget of this trace; `View.widget()` makes it."""
@@ -233,6 +240,18 @@ class Widget(anywidget.AnyWidget):
         if proposal["value"] not in names:
             raise InputError(f"sort must be one of {names}, got {proposal['value']!r}.")
         return str(proposal["value"])
+
+    @t.validate("step")
+    def _known_step(self, proposal: Any) -> int:
+        number = index_of("step", proposal["value"])
+        if not self._spec or not self.stream or "steps" not in self._shown():
+            return number
+        n = len(self._spec["sides"][self._shown()["query"]]["text"])
+        if not 0 <= number < n:
+            raise InputError(
+                f"step {number} is not shown: this view has {spans_of('step', range(n))}."
+            )
+        return number
 
     @t.validate("measure")
     def _known_measure(self, proposal: Any) -> str:

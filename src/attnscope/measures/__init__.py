@@ -12,6 +12,7 @@ moved   what weights move: norm-weighted attention, contributions, ALTI
 gradients  weights times their gradients: gradient × attention, relevancy
 zeroing what a layer loses without a token's value
 shares  how the weight of a row is shared out over segments, of generated tokens above all
+steps   the rows that made the generated tokens, as a trace of their own
 table   the small labelled table that they return
 
 quantities  what views can show of a pair of tokens: weight, score, rollout, ... as streams
@@ -28,6 +29,7 @@ from attnscope.measures.pairs import pairs, top
 from attnscope.measures.quantities import QUANTITIES, Quantity, quantities_of, quantity
 from attnscope.measures.retrieval import retrieval
 from attnscope.measures.shares import shares
+from attnscope.measures.steps import steps
 from attnscope.measures.table import Table
 from attnscope.measures.zeroing import value_zeroing
 
@@ -55,6 +57,7 @@ __all__ = [
     "shares",
     "sink",
     "sink_rate",
+    "steps",
     "syntactic",
     "top",
     "value_zeroing",

@@ -96,6 +96,8 @@ def state_spec(stream: str, layer: int) -> StateSpec:
         "column": False,
         "search": "",
         "outcome": "all",
+        "step": 0,
+        "hide_first": False,
     }
 
 
@@ -232,7 +234,10 @@ def chosen_streams(
     return shown, next(s for s in shown if s["name"] == first.name)
 
 
-def is_long(trace: Trace) -> bool:
-    """True where the matrix view suits a trace better than lines between tokens."""
+def suited_view(trace: Trace) -> str:
+    """The view that suits a trace: of what was generated, of a long text, of a short one."""
+    if trace.generation is not None:
+        return "generation"
     streams = trace.streams.values()
-    return any(max(len(stream.query), len(stream.key)) > LONG for stream in streams)
+    long = any(max(len(stream.query), len(stream.key)) > LONG for stream in streams)
+    return "matrix" if long else "head"

@@ -39,6 +39,7 @@ from attnscope.wire.spec import (
     WordsSpec,
     key_of,
 )
+from attnscope.wire.steps import step_arrays, step_requests
 from attnscope.wire.tiles import quantity_arrays, row_arrays, stream_of, tile_arrays
 
 
@@ -65,6 +66,8 @@ def requests_of(spec: Spec) -> list[Request]:
 
 def _stream_requests(spec: Spec, stream: StreamSpec) -> list[Request]:
     """What a page carries of one stream."""
+    if "steps" in stream:
+        return step_requests(stream, heads=spec["carries"] != "means")
     found: list[Request] = []
     if stream["thumbnail"] is not None:
         found.append({"kind": "thumbnails", "stream": stream["name"]})
@@ -125,6 +128,10 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
         return _thumbnails(_image(spec, stream, row, shown) for row in shown["layers"])
     if request["kind"] == "vectors" and "query" in request and "head" in request:
         return _arrays_reply(row_arrays(stream, _row(shown, request), request), level=1)
+    if request["kind"] == "rows":
+        for row in shown["layers"]:
+            check_size(stream, row, "layer")
+        return _arrays_reply(step_arrays(stream, shown, request))
     if request["kind"] in ("tile", "quantity"):
         check_quantity(stream, request.get("quantity"))
         stream, row = stream_of(trace, shown, request), _row(shown, request)
@@ -171,6 +178,9 @@ def size_estimate(spec: Spec) -> int:
     total = 0.0
     for stream in spec["streams"]:
         query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
+        if "steps" in stream:
+            total += sum(_n_planes(row, spec) for row in stream["layers"]) * query * key * 1.5
+            continue
         words = stream.get("words", NO_WORDS)
         carried = [one["per"] for one in stream.get("quantities", []) if one["carried"]]
         for row in stream["layers"]:
@@ -187,6 +197,11 @@ def size_estimate(spec: Spec) -> int:
                 total += numbers * rules["dim"] * {"float32": 3.3}.get(rules["dtype"], 1.6)
                 total += (rules["bias"] == row["layer"]) * len(row["heads"]) * query * key * 3.3
     return int(total)
+
+
+def _n_planes(row: LayerSpec, spec: Spec) -> int:
+    """The mean over the heads of a layer, and the heads themselves where they are carried."""
+    return 1 + (len(row["heads"]) if spec["carries"] != "means" else 0)
 
 
 def _checked(spec: Spec, request: Request) -> StreamSpec:
@@ -207,6 +222,8 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
         asked = {key_of(one) for one in _stream_requests(spec, stream)}
         rows = stream["layers"]
         asked |= {key_of(one) for row in rows for one in _vector_requests(stream["name"], row)}
+        if "steps" in stream:
+            asked |= {key_of(one) for one in step_requests(stream, heads=True)}
         plain = {name: request[name] for name in PLAIN if name in request}  # type: ignore[literal-required]
         fits = not isinstance(request.get("layer"), str) and key_of(plain) in asked  # type: ignore[arg-type]
     if not fits:
@@ -315,4 +332,4 @@ ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
 }
 PLAIN = ("kind", "stream", "layer", "quantity", "words")
 """What names a reply that a page can carry."""
-KINDS = ("thumbnails", "tile", "quantity", *ANSWERS)
+KINDS = ("thumbnails", "rows", "tile", "quantity", *ANSWERS)

@@ -12,7 +12,7 @@ from typing import Literal, NotRequired, TypedDict
 
 VERSION = 1
 
-ViewName = Literal["head", "model", "neuron", "image", "matrix", "heads", "text"]
+ViewName = Literal["head", "model", "neuron", "image", "matrix", "heads", "text", "generation"]
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
 DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
@@ -118,6 +118,18 @@ class DocumentSpec(TypedDict):
     posterior: list[ClassSpec]
 
 
+class StepsSpec(TypedDict):
+    """Of a stream whose queries are tokens that were generated: the text that their keys are in.
+
+    `text` is a place in the spec's `sides`: all keys, and behind them the last token, which was
+    made and not read. `first` is the place in it of the first token that was generated; None where
+    the keys are another text (cross-attention).
+    """
+
+    text: int
+    first: int | None
+
+
 class StreamSpec(TypedDict):
     """One attention stack. `query` and `key` are places in the spec's `sides`.
 
@@ -137,6 +149,7 @@ class StreamSpec(TypedDict):
     quantities: NotRequired[list[QuantitySpec]]
     words: NotRequired[WordsSpec]
     document: NotRequired[DocumentSpec]
+    steps: NotRequired[StepsSpec]
 
 
 class PinnedSpec(TypedDict):
@@ -175,6 +188,9 @@ class StateSpec(TypedDict):
 
     `heads` may be empty while `mean` is on. `sort` is `number` or the name of a measure.
 
+    Generated tokens: `step` is the one shown; `all_layers` says that the mean over layers is,
+    `hide_first` that the first token is left out.
+
     Heat maps: `over` says whether one head is shown or the mean or maximum over the layer's heads,
     `blocks` what a block of several cells shows, `color` and `fit` how numbers become colours.
     """
@@ -206,6 +222,8 @@ class StateSpec(TypedDict):
     column: bool
     search: str
     outcome: Literal["all", "right", "wrong"]
+    step: int
+    hide_first: bool
 
 
 class ImageSpec(TypedDict):
@@ -224,7 +242,8 @@ class Spec(TypedDict):
 
     `carries` says what a page brings along of layers with `rules`: their weights, or the queries
     and keys from which weights follow, or both. A page that is connected to Python may ask for
-    queries and keys whatever it carries. Layers without rules have weights only.
+    queries and keys whatever it carries. Layers without rules have weights only. Of generated
+    tokens a page may carry `means` over heads only.
     """
 
     version: int
@@ -233,7 +252,7 @@ class Spec(TypedDict):
     title: str
     notes: list[str]
     encoding: EncodingName
-    carries: Literal["weights", "vectors", "both"]
+    carries: Literal["weights", "vectors", "both", "means"]
     sides: list[SideSpec]
     streams: list[StreamSpec]
     state: StateSpec
@@ -247,6 +266,9 @@ class Request(TypedDict):
     stream. `vectors`: queries and keys of a layer. `bias`, `mask`: what that layer adds to its
     scores or hides, where its rules name it.
 
+    `rows`: of a stream with `steps`, the weights of a layer's heads shown; without a layer, the
+    means over these heads, of every layer shown.
+
     `quantity`: another quantity of a layer's heads than their weights, cell by cell.
 
     `tile`: the numbers of `query` × `key` (each [start, stop]) of one `head`, or of all heads shown
@@ -254,7 +276,7 @@ class Request(TypedDict):
     Python answer it, so it is not among those that a page can carry.
     """
 
-    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask", "quantity", "tile"]
+    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask", "rows", "quantity", "tile"]
     stream: str
     layer: NotRequired[int]
     head: NotRequired[int]

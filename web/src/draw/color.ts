@@ -5,6 +5,9 @@ export type Mode = "light" | "dark";
 export type Rgb = readonly [number, number, number];
 
 /** The mean over heads, and scales that are nobody's own. */
+/** The strongest shade of running text; ink stays legible on it (WCAG AA). */
+export const SHADE: Record<Mode, Rgb> = { light: [255, 158, 74], dark: [150, 78, 14] };
+
 export const NEUTRAL: Record<Mode, Rgb> = { light: [60, 68, 82], dark: [200, 207, 219] };
 
 interface Oklch {

@@ -309,6 +309,18 @@ button.map:hover { background: var(--hover); }
 .facts i { background: var(--shade); }
 .facts .value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 10px; vertical-align: top; }
 input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9px; width: 210px; color: var(--ink); background: var(--bg); border: 1px solid var(--line); border-radius: 6px; }
+.player input { flex: 1 1 160px; max-width: 420px; accent-color: var(--accent); }
+.player output { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.shares { color: var(--ink); margin-bottom: 14px; }
+.shares canvas { display: block; cursor: pointer; touch-action: pan-y; border-radius: 3px; background: var(--panel); }
+.told { margin: 7px 0 0; gap: 2px 18px; font-size: 12.5px; overflow-wrap: anywhere; }
+.strip-map { color: var(--shade); margin-bottom: 10px; }
+.strip-map canvas { display: block; cursor: pointer; touch-action: pan-y; }
+.textbox { max-height: 430px; overflow-y: auto; padding: 4px; margin: -4px; }
+.facts tr[data-key] { cursor: pointer; }
+.facts tr[data-key]:hover { background: var(--hover); }
+.told .swatch { margin: 0; }
+.steps .tok.active ~ .tok, .steps .block:has(.active) ~ .block > .tok { color: var(--quiet); opacity: .7; }
 @media (prefers-contrast: more) { .root { --quiet: var(--ink); --line: var(--strong); } }
 @media (forced-colors: active) { .chip[aria-pressed=true] { forced-color-adjust: none; } }
 @media (prefers-reduced-motion: no-preference) { .cell { transition: box-shadow .08s; } }

@@ -8,7 +8,7 @@ import { formatBounds } from "../data/numbers";
 import { numberOf, reshaped, shownPin, type Plan } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
 import { cutOf } from "../store";
-import { css, type Mode, type Rgb } from "../draw/color";
+import { css, SHADE } from "../draw/color";
 import type { DocumentSpec, LayerSpec, Outcome, Over, PinnedSpec, Request, SideName, SideSpec, StreamSpec } from "../types";
 import { Field as Labelled, optionOf, Stepper, StreamSelect, Switch, type Option } from "../ui/controls";
 import { SpecialSelect } from "../ui/display";
@@ -70,9 +70,6 @@ function TextView(props: ViewProps) {
     </div>
   );
 }
-
-/** The strongest shade; ink stays legible on it (WCAG AA). */
-const SHADE: Record<Mode, Rgb> = { light: [255, 158, 74], dark: [150, 78, 14] };
 
 /** "drawn" once every text of the page is shaded. */
 function useReady({ store, status }: ViewProps, page: StreamSpec[]) {

@@ -1,0 +1,4 @@
+import { start } from "../main";
+import { generationView } from "../views/generation";
+
+export default start("generation", generationView);
