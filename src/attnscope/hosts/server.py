@@ -43,7 +43,7 @@ from attnscope.errors import AttnscopeError, InputError
 from attnscope.hosts.html import STYLE, element, page_head, policy_of
 from attnscope.trace import Trace
 from attnscope.view import View
-from attnscope.views.base import suited_view
+from attnscope.views.base import is_long, suited_view
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec
 

@@ -238,6 +238,10 @@ def suited_view(trace: Trace) -> str:
     """The view that suits a trace: of what was generated, of a long text, of a short one."""
     if trace.generation is not None:
         return "generation"
+    return "matrix" if is_long(trace) else "head"
+
+
+def is_long(trace: Trace) -> bool:
+    """True where the matrix view suits a trace better than lines between tokens."""
     streams = trace.streams.values()
-    long = any(max(len(stream.query), len(stream.key)) > LONG for stream in streams)
-    return "matrix" if long else "head"
+    return any(max(len(stream.query), len(stream.key)) > LONG for stream in streams)
