@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from attnscope.cli_ablate import ablate_command
-from attnscope.cli_generate import generate_command
+from attnscope.cli_generate import generate_command, size_text
 from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
 from attnscope.wire.spec import ViewName
@@ -376,11 +376,6 @@ def _print_checks(found: list[Any]) -> None:
         sign, colour = signs[check.state]
         detail = check.detail if check.state == "ok" else f"{check.state}: {check.detail}"
         click.echo(f"  {click.style(sign, fg=colour)} {check.name:<{width}}  {detail}")
-
-
-def size_text(count: int) -> str:
-    """Bytes as people read them: 87 KB, 2.1 MB."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} KB"
 
 
 def _speak_warnings() -> None:

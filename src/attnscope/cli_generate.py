@@ -34,7 +34,7 @@ def generate_command(
     """Let a model go on from PROMPT; write what it looked at as an offline page, or save it."""
     import attnscope
     from attnscope import pretrained
-    from attnscope.cli import quiet_transformers, size_text
+    from attnscope.cli import quiet_transformers
 
     quiet_transformers()
     network, tokenizer = pretrained.load(model, head=True)
@@ -47,3 +47,8 @@ def generate_command(
     saved = output.suffix == ".safetensors"
     path = trace.save(output) if saved else trace.generation_view(theme=theme).save(output)
     click.echo(f"{path}  {size_text(path.stat().st_size)}")
+
+
+def size_text(count: int) -> str:
+    """Bytes as people read them: 87 KB, 2.1 MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} KB"
