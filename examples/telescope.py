@@ -5,7 +5,7 @@ head 2 gives "saw" 0.69 of the weight of "with" (I saw with it), head 9 gives "m
 it).
 
 The second table changes the text. A hat, which no one sees with, changes next to nothing. With
-"yesterday" in front of "with", head 9 gives "man" 0.19: it looks at the token before, and "man" was
+"yesterday" in front of "with", head 9 gives "man" 0.18: it looks at the token before, and "man" was
 that. Head 2 falls as well, to 0.41. Head 6 gives both words the same as before.
 
 What this shows: which heads look from "with" to the verb or the noun, and that a weight of 0.74 can

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import warnings
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from attnscope.cli_ablate import ablate_command
 from attnscope.cli_generate import generate_command, size_text
+from attnscope.cli_options import as_table, captured, of_a_text, print_table, quiet_transformers
 from attnscope.cli_plot import TAKES, options_of, write_figure
+from attnscope.cli_what_if import ablate_command, compare_command
 from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
 from attnscope.wire.spec import ViewName
 
 if TYPE_CHECKING:
-    from attnscope.measures import Table
     from attnscope.trace import Trace
 
 
@@ -57,6 +55,7 @@ def main() -> None:
     """Show what the attention heads of a Transformer do."""
 
 
+main.add_command(compare_command)
 main.add_command(ablate_command)
 main.add_command(generate_command)
 
@@ -78,28 +77,8 @@ def demo_command(out: Path, open_: bool) -> None:
         webbrowser.open(pages[0].path.resolve().as_uri())
 
 
-def _of_a_text(command: Callable[..., None]) -> Callable[..., None]:
-    """What every command that captures a text takes."""
-    for option in (
-        click.option("--target", help="What the decoder of an encoder-decoder is given."),
-        click.option("--pair", help="A second text: captured together, as sentence B."),
-        click.option("--model", help="A model's folder, or its name on the hub."),
-        click.argument("text"),
-    ):
-        command = option(command)
-    return command
-
-
-def _as_table(command: Callable[..., None]) -> Callable[..., None]:
-    """How a command that prints a table may be asked to print it."""
-    as_json = click.option("--json", "form", flag_value="json", help="Print JSON.")
-    as_csv = click.option("--csv", "form", flag_value="csv", help="Print comma-separated text.")
-    stream = click.option("--stream", help="encoder, decoder or cross, where there are several.")
-    return stream(as_json(as_csv(command)))
-
-
 @main.command("view")
-@_of_a_text
+@of_a_text
 @click.option(
     "--view",
     "name",
@@ -136,7 +115,7 @@ def view_command(
 
     if output is not None and serve:
         raise click.UsageError("-o writes a page and --serve serves: give one of them.")
-    trace = _captured(model, text, pair, target)
+    trace = captured(model, text, pair, target)
     if output is None:
         _serve(trace, name, port, not serve, options)
         return
@@ -166,7 +145,7 @@ def _serve(
 
 
 @main.command("capture")
-@_of_a_text
+@of_a_text
 @click.option("-o", "--output", type=_FILE, required=True, help="The file, e.g. x.safetensors.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Other than recorded.")
 @click.option("--overviews/--no-overviews", default=None, help="Compute every head's map now.")
@@ -180,13 +159,13 @@ def capture_command(
     overviews: bool | None,
 ) -> None:
     """Capture TEXT with a model and save the trace: `attnscope view FILE` shows it."""
-    trace = _captured(model, text, pair, target)
+    trace = captured(model, text, pair, target)
     path = trace.save(output, dtype=dtype, overviews=overviews)
     click.echo(f"{trace}\n{path}  {size_text(path.stat().st_size)}")
 
 
 @main.command("plot")
-@_of_a_text
+@of_a_text
 @click.option("--figure", type=click.Choice(list(TAKES)), default="head", show_default=True)
 @click.option("--layer", type=int, help="The layer.")
 @click.option("--head", type=int, help="The head; without it, the mean over the layer's.")
@@ -209,13 +188,13 @@ def plot_command(
 ) -> None:
     """Draw a figure for a paper: one head, all of a layer, a measure of every head, ..."""
     taken = options_of(figure, options)
-    path = write_figure(_captured(model, text, pair, target), figure, taken, output, dpi)
+    path = write_figure(captured(model, text, pair, target), figure, taken, output, dpi)
     click.echo(f"{path}  {size_text(path.stat().st_size)}")
 
 
 @main.command("heads")
-@_of_a_text
-@_as_table
+@of_a_text
+@as_table
 @click.option("--measure", "names", multiple=True, help="A measure, e.g. entropy; may be repeated.")
 @click.option("--words", is_flag=True, help="Over words instead of tokens.")
 @click.option("--sort", help="A column to sort by, largest first, e.g. previous_token.")
@@ -233,14 +212,14 @@ def heads_command(
     """Measure every head on TEXT: entropy, distance, patterns."""
     from attnscope.measures.heads import OF_VALUES
 
-    trace = _captured(model, text, pair, target, values=bool(OF_VALUES & set(names)))
+    trace = captured(model, text, pair, target, values=bool(OF_VALUES & set(names)))
     table = (trace.words() if words else trace).heads(names or None, stream=stream)
     print_table(table.sort(sort) if sort else table, form)
 
 
 @main.command("top")
-@_of_a_text
-@_as_table
+@of_a_text
+@as_table
 @click.option("--query", required=True, help="The query: its text, or its position.")
 @click.option("--layer", type=int, help="One layer; without it, the mean over all.")
 @click.option("--head", type=int, help="One head; without it, the mean over all.")
@@ -272,76 +251,10 @@ def top_command(
     from attnscope.measures.known import known
 
     needs = QUANTITIES[known("quantity", name, QUANTITIES)].needs
-    trace = _captured(model, text, pair, target, **({needs: True} if needs else {}))
+    trace = captured(model, text, pair, target, **({needs: True} if needs else {}))
     place = int(query) if query.isdecimal() else query
     shown = trace.words() if words else trace
     print_table(shown.top(place, k, layer=layer, head=head, of=name, stream=stream), form)
-
-
-@main.command("compare")
-@_of_a_text
-@click.argument("other", required=False)
-@_as_table
-@click.option("--with", "other_model", help="A second model, for the second text.")
-@click.option("--most", type=float, help="Exit with 1 where a head has changed more, 0..1.")
-@click.pass_context
-def compare_command(
-    ctx: click.Context,
-    text: str,
-    other: str | None,
-    model: str | None,
-    other_model: str | None,
-    pair: str | None,
-    target: str | None,
-    stream: str | None,
-    form: str | None,
-    most: float | None,
-) -> None:
-    """Say which heads change most from TEXT to OTHER, or from one model to another."""
-    import attnscope
-
-    if other is None and other_model is None:
-        raise click.UsageError("nothing to compare with: give a second text, or --with a model.")
-    a = _captured(model, text, pair, target)
-    b = _captured(other_model or model, text if other is None else other, pair, target)
-    comparison = attnscope.compare(a, b)
-    table = comparison.heads(stream=stream)
-    if form is None:
-        click.echo(f"{comparison}\n")
-    print_table(table, form)
-    if most is not None and table["change"][0] > most:
-        layer, head, change = (table[name][0] for name in ("layer", "head", "change"))
-        click.echo(f"head {layer}.{head} has changed by {change:.3f}, more than {most}.", err=True)
-        ctx.exit(1)
-
-
-def _captured(
-    model: str | None, text: str, pair: str | None, target: str | None, **recorded: bool
-) -> Trace:
-    """The trace of a text, or without a model the one in a file."""
-    import attnscope
-    from attnscope import pretrained
-
-    if model is None:
-        if not text.endswith(".safetensors") or pair or target:
-            raise click.UsageError("give --model to capture a text, or a saved x.safetensors.")
-        return attnscope.load(text)
-    quiet_transformers()
-    if not pretrained.is_folder(model):
-        places = "its cache" if pretrained.is_offline() else "its cache and on the hub"
-        click.echo(f"{model} is no folder here: transformers looks in {places}.", err=True)
-    network, tokenizer = pretrained.load(model)
-    return attnscope.capture(network, tokenizer, text, pair, target=target, **recorded)
-
-
-def print_table(table: Table, form: str | None) -> None:
-    """Print a table as `form` says: json, csv, or text."""
-    if form == "json":
-        click.echo(table.to_json())
-    elif form == "csv":
-        click.echo(table.to_csv(), nl=False)
-    else:
-        click.echo(table.to_text(len(table)))
 
 
 @main.command("doctor")
@@ -389,9 +302,3 @@ def _speak_warnings() -> None:
             usual(message, category, *rest, **named)
 
     warnings.showwarning = show
-
-
-def quiet_transformers() -> None:
-    """Keep its load reports and bars off the screen, unless the user has asked for them."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

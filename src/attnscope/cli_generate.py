@@ -34,7 +34,7 @@ def generate_command(
     """Let a model go on from PROMPT; write what it looked at as an offline page, or save it."""
     import attnscope
     from attnscope import pretrained
-    from attnscope.cli import quiet_transformers
+    from attnscope.cli_options import quiet_transformers
 
     quiet_transformers()
     network, tokenizer = pretrained.load(model, head=True)

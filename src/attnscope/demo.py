@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attnscope import pretrained
+from attnscope import analytic, pretrained
 from attnscope.errors import InputError, MissingDependencyError
 from attnscope.view import View
 
@@ -84,13 +84,18 @@ def shelf() -> list[ShelfModel]:
 def load(name: str = "minilm") -> tuple[Any, Any]:
     """Return (model, tokenizer) of a model on the shelf.
 
+    Args:
+        name: `minilm`, or `analytic`: a GPT-2 made by hand whose heads are known, see `analytic`.
+
     Raises:
         InputError: there is no model of that name.
         MissingDependencyError: its package, torch or transformers is not installed.
     """
+    if name == "analytic":
+        return analytic.load()
     found = next((model for model in _SHELF if model.name == name), None)
     if found is None:
-        names = ", ".join(model.name for model in _SHELF)
+        names = ", ".join([*(model.name for model in _SHELF), "analytic"])
         raise InputError(f"No model {name!r} on the shelf; there is: {names}.")
     if not found.installed:
         raise MissingDependencyError(

@@ -353,7 +353,7 @@ def drawn(monkeypatch, asked):
     """A real trace in place of a captured one."""
     weights = np.random.default_rng(0).dirichlet(np.ones(4), (2, 3, 4)).astype(np.float32)
     trace = attnscope.from_attention(weights, ["the", "cat", "sat", "down"])
-    monkeypatch.setattr(cli, "_captured", lambda *_: trace)
+    monkeypatch.setattr(cli, "captured", lambda *_: trace)
     return trace
 
 

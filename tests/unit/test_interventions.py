@@ -443,10 +443,10 @@ def test_streams_are_named_where_there_are_several() -> None:
         model(**inputs)
 
 
-def test_models_with_attention_of_their_own_say_so() -> None:
+def test_models_without_attention_say_so() -> None:
     model = hf.RwkvModel(hf.RwkvConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2)).eval()
     with (
-        pytest.raises(CaptureError, match="RwkvModel computes attention in code of its own, which"),
+        pytest.raises(CaptureError, match="nothing in RwkvModel can be ablated or patched"),
         attnscope.ablate(model, [(0, 0)]),
     ):
         run(model)

@@ -133,8 +133,7 @@ class Answer:
         start, stop: where it stands in the context, in characters.
         probability: of its first and last token together.
         sources: one row a part of the context: `part`, `weight`, `norm`, `effect` as in
-            `attnscope.sources`, and `without`: the best answer that is left when the part is
-            hidden.
+            `attnscope.sources`, and `without`: the best answer elsewhere when the part is hidden.
     """
 
     text: str
@@ -171,9 +170,8 @@ def find_answer(
     Returns:
         The most probable span of the context, with a table of the parts: the share of the
         span's attention that each gets (special tokens left out), its norm share, and how much the
-        span's log-probability falls when the part's keys are hidden from all other tokens. (The
-        part that the span stands in still sees itself; `without` is what is answered then when it
-        cannot be chosen.)
+        span's log-probability falls when the part's keys are hidden from all other tokens. (Each
+        token still sees itself; `without` is the best answer that is not in the part.)
 
     Raises:
         InputError: for a model of another kind, empty texts, or parts that overlap or match

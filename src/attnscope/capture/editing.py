@@ -182,7 +182,8 @@ class Intervention:
         who = type(self.model).__name__
         if whole and not self._pass.numbers:
             raise CaptureError(
-                f"{who} computes attention in code of its own, which cannot be edited yet: {NEWER}"
+                f"nothing in {who} can be ablated or patched: no attention function was called, "
+                "and there was no softmax of queries times keys."
             )
         now = {(stack.path, stack.cross): stack for stack in self._pass.numbers}
         earlier = [stack for about, stack in self._seen.items() if about not in now]
@@ -206,9 +207,6 @@ class Intervention:
     def _one_of(self, names: Mapping[Stack, str]) -> str | None:
         """The stream's name; None, and so none of them, where it is left out and there are many."""
         return self.stream if self.stream or len(names) > 1 else next(iter(names.values()))
-
-
-NEWER = "ablation reaches the models that share the attention functions of transformers."
 
 
 def may_be(stack: Stack, stream: str | None) -> bool:

@@ -62,8 +62,8 @@ def ablate(
             become equal on all keys that the query sees; the values stay.
         scale: the heads' output times this number instead; 1 changes nothing.
         keys: hide these keys instead: positions in what the model reads, padding included, a
-            `range` of them, or, with `tokens`, texts of words and names of segments. No token
-            outside of them sees them (Geva et al. 2023); they still see each other.
+            `range` of them, or, with `tokens`, texts of words and names of segments. No token sees
+            them (Geva et al. 2023) but each itself, where queries and keys are the same tokens.
         queries: only at these positions, named like keys. With `keys`, exactly these queries do not
             see them.
         layers: whole layers instead of `heads`.
@@ -79,7 +79,7 @@ def ablate(
     Raises:
         InputError: when what was given does not fit together, and, from the model's forward pass,
             for a layer, head, key or stream that it has not got.
-        CaptureError: from the forward pass, for models that compute attention in their own code.
+        CaptureError: from the forward pass, for models without softmax attention.
     """
     check_model(model)
     given = {"mode": mode, "scale": scale, "keys": keys}

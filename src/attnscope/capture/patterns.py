@@ -49,8 +49,8 @@ class Pattern(Edit):
 class Hide(Edit):
     """Keys that are not attended to, by position.
 
-    Without `queries` no token outside may look at the hidden ones; they still see each other, so
-    that each row keeps a key and nothing that they read gets out.
+    Without `queries` no token may look at the hidden ones but each at itself, so that every row of
+    self-attention keeps a key, and nothing that a hidden token reads gets out.
     """
 
     keys: tuple[int, ...]
@@ -84,12 +84,12 @@ class Hide(Edit):
         key = torch.arange(n_key, device=device) + site.offset
         is_key = torch.isin(key, torch.tensor(self.keys, device=device))
         if self.queries is not None:
-            is_query = torch.isin(query, torch.tensor(self.queries, device=device))
+            hidden_from = torch.isin(query, torch.tensor(self.queries, device=device))[:, None]
         elif site.own:
-            is_query = ~torch.isin(query, torch.tensor(self.keys, device=device))
+            hidden_from = query[:, None] != key
         else:
-            is_query = torch.ones_like(query, dtype=torch.bool)
-        return is_query[:, None] & is_key
+            hidden_from = torch.ones(n_query, 1, dtype=torch.bool, device=device)
+        return hidden_from & is_key
 
     def _check_left(self, site: Site, before: torch.Tensor, seen: torch.Tensor) -> None:
         low = torch.finfo(before.dtype).min / 2 if before.dtype != torch.bool else None

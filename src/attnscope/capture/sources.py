@@ -1,8 +1,8 @@
 """Where an answer comes from: for each part of the context its weight, and what happens without it.
 
 A share of attention says where heads look. Whether the answer depends on what is there, only a
-second run tells: the part's keys are hidden from everything outside of it, in every layer and head,
-and the answer's log-probability is asked for again. Both stand side by side here.
+second run tells: the part's keys are hidden from all other tokens, in every layer and head, and the
+answer's log-probability is asked for again. Both stand side by side here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`attnscope ablate`: what a model predicts, or how its heads change, without some of its heads."""
+"""`attnscope compare` and `ablate`: what changes with another text or model, or without a head."""
 
 from __future__ import annotations
 
@@ -8,8 +8,47 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from attnscope.cli_options import as_table, captured, of_a_text, print_table, quiet_transformers
+
 if TYPE_CHECKING:
     from attnscope.measures.table import Table
+
+
+@click.command("compare")
+@of_a_text
+@click.argument("other", required=False)
+@as_table
+@click.option("--with", "other_model", help="A second model, for the second text.")
+@click.option("--most", type=float, help="Exit with 1 where a head has changed more, 0..1.")
+@click.pass_context
+def compare_command(
+    ctx: click.Context,
+    text: str,
+    other: str | None,
+    model: str | None,
+    other_model: str | None,
+    pair: str | None,
+    target: str | None,
+    stream: str | None,
+    form: str | None,
+    most: float | None,
+) -> None:
+    """Say which heads change most from TEXT to OTHER, or from one model to another."""
+    import attnscope
+
+    if other is None and other_model is None:
+        raise click.UsageError("nothing to compare with: give a second text, or --with a model.")
+    a = captured(model, text, pair, target)
+    b = captured(other_model or model, text if other is None else other, pair, target)
+    comparison = attnscope.compare(a, b)
+    table = comparison.heads(stream=stream)
+    if form is None:
+        click.echo(f"{comparison}\n")
+    print_table(table, form)
+    if most is not None and table["change"][0] > most:
+        layer, head, change = (table[name][0] for name in ("layer", "head", "change"))
+        click.echo(f"head {layer}.{head} has changed by {change:.3f}, more than {most}.", err=True)
+        ctx.exit(1)
 
 
 def _cells(_: click.Context, option: click.Parameter, value: str | None) -> Any:
@@ -41,11 +80,9 @@ def _words(_: click.Context, __: click.Parameter, value: str | None) -> Any:
 @click.option("--heads", callback=_cells, metavar="2.3,5.0", help="Heads, as layer.head.")
 @click.option("--mode", type=click.Choice(["zero", "mean", "uniform", "resample"]), default=None)
 @click.option("--keys", callback=_words, metavar="cat,7", help="Hide these words or positions.")
-@click.option("--stream", help="encoder, decoder or cross, where there are several.")
 @click.option("-k", type=int, default=5, show_default=True, help="How many predictions, or heads.")
 @click.option("--most", type=float, help="Exit with 1 where the first row changes more, 0..1.")
-@click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print comma-separated text.")
+@as_table
 @click.pass_context
 def ablate_command(
     ctx: click.Context,
@@ -66,7 +103,6 @@ def ablate_command(
     that attend to something else then.
     """
     import attnscope
-    from attnscope.cli import print_table, quiet_transformers
     from attnscope.pretrained import load
 
     quiet_transformers()

@@ -1,0 +1,68 @@
+"""What several commands share: how a text is given, captured, and a table printed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from attnscope.measures import Table
+    from attnscope.trace import Trace
+
+
+def of_a_text(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command that captures a text takes."""
+    for option in (
+        click.option("--target", help="What the decoder of an encoder-decoder is given."),
+        click.option("--pair", help="A second text: captured together, as sentence B."),
+        click.option("--model", help="A model's folder, or its name on the hub."),
+        click.argument("text"),
+    ):
+        command = option(command)
+    return command
+
+
+def as_table(command: Callable[..., None]) -> Callable[..., None]:
+    """How a command that prints a table may be asked to print it."""
+    as_json = click.option("--json", "form", flag_value="json", help="Print JSON.")
+    as_csv = click.option("--csv", "form", flag_value="csv", help="Print comma-separated text.")
+    stream = click.option("--stream", help="encoder, decoder or cross, where there are several.")
+    return stream(as_json(as_csv(command)))
+
+
+def captured(
+    model: str | None, text: str, pair: str | None, target: str | None, **recorded: bool
+) -> Trace:
+    """The trace of a text, or without a model the one in a file."""
+    import attnscope
+    from attnscope import pretrained
+
+    if model is None:
+        if not text.endswith(".safetensors") or pair or target:
+            raise click.UsageError("give --model to capture a text, or a saved x.safetensors.")
+        return attnscope.load(text)
+    quiet_transformers()
+    if not pretrained.is_folder(model):
+        places = "its cache" if pretrained.is_offline() else "its cache and on the hub"
+        click.echo(f"{model} is no folder here: transformers looks in {places}.", err=True)
+    network, tokenizer = pretrained.load(model)
+    return attnscope.capture(network, tokenizer, text, pair, target=target, **recorded)
+
+
+def print_table(table: Table, form: str | None) -> None:
+    """Print a table as `form` says: json, csv, or text."""
+    if form == "json":
+        click.echo(table.to_json())
+    elif form == "csv":
+        click.echo(table.to_csv(), nl=False)
+    else:
+        click.echo(table.to_text(len(table)))
+
+
+def quiet_transformers() -> None:
+    """Keep its load reports and bars off the screen, unless the user has asked for them."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
