@@ -49,11 +49,14 @@ def minilm_tokenizer(minilm: tuple[Any, Any]) -> Any:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder, and keep tests that share costly fixtures on one worker.
 
-    A file's tests stay together; those in packaging/ all share one built wheel.
+    A file's tests stay together; those in packaging/ all share one built wheel. Model types of the
+    zoo share nothing and go wherever there is room.
     """
     for item in items:
         folder, *rest = item.path.relative_to(ROOT / "tests").parts
         if folder in ("browser", "visual"):
             item.add_marker(pytest.mark.browser)
+        if folder == "zoo":
+            continue
         group = folder if folder == "packaging" else "/".join([folder, *rest])
         item.add_marker(pytest.mark.xdist_group(group))

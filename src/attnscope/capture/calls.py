@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attnscope.capture.certify import Witness
 from attnscope.capture.passing import Followed
@@ -46,3 +46,10 @@ class Cut(NamedTuple):
 
     rows: slice = ALL
     columns: slice = ALL
+
+
+def call_of(heard: Any, layer: Layer, witness: Witness | None) -> Call:
+    """What is kept of a call that was heard (`recorder.Heard`)."""
+    stack, number, _ = heard.place
+    about = (stack, number, heard.implementation, heard.name, heard.dtype)
+    return Call(*about, layer, witness, heard.unseen)

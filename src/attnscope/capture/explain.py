@@ -40,34 +40,33 @@ def explained(
         given: `scores`, `weights`, `query` and `key` of all items.
         item: the one kept.
         heads: those kept.
-        exact: whether the scores are the product, multiplied with `factor`, plus something.
+        exact: whether the scores are known to be the product, multiplied with `factor`, plus
+            something, so that the difference is a bias.
         factor: a number, or one for each head [head, 1, 1].
         cut: which queries and keys to keep; the score spec is that of all.
     """
     places = list(heads)
     scores, weights = (item.of(given[which])[places].float() for which in ("scores", "weights"))
-    if exact:
-        query, key = as_multiplied(given["query"]), as_multiplied(given["key"])
-        if isinstance(factor, torch.Tensor):
-            query = query * factor.to(query.dtype)
-            factor = 1.0
-        same = SAME.get(precision(query), SAME["float32"])
-        q, k = (item.of(one)[places].float() for one in (query, key))
-        product = factor * (q @ k.transpose(-1, -2))
-        added = scores - product
-        hidden = ~(added > HIDDEN)
-        for bias in (None, added):
-            if _give(product if bias is None else scores, hidden, weights, same):
-                return QKLayer(
-                    queries=stored(query[:, :, cut.rows], item, places),
-                    keys=stored(key[:, :, cut.columns], item, places),
-                    spec=_spec(factor, hidden, bias),
-                    heads=tuple(places),
-                    kv_head=np.arange(len(places)),
-                    name=name,
-                    dtype=precision(query),
-                    kv_numbers=tuple(places),
-                )
+    query, key = as_multiplied(given["query"]), as_multiplied(given["key"])
+    if isinstance(factor, torch.Tensor):
+        query, factor = query * factor.to(query.dtype), 1.0
+    same = SAME.get(precision(query), SAME["float32"])
+    q, k = (item.of(one)[places].float() for one in (query, key))
+    product = factor * (q @ k.transpose(-1, -2))
+    added = scores - product
+    hidden = ~(added > HIDDEN)
+    for bias in (None, added) if exact else (None,):
+        if _give(product if bias is None else scores, hidden, weights, same):
+            return QKLayer(
+                queries=stored(query[:, :, cut.rows], item, places),
+                keys=stored(key[:, :, cut.columns], item, places),
+                spec=_spec(factor, hidden, bias),
+                heads=tuple(places),
+                kv_head=np.arange(len(places)),
+                name=name,
+                dtype=precision(query),
+                kv_numbers=tuple(places),
+            )
     dead = (scores <= HIDDEN).all(-1, keepdim=True)
     kept = weights.masked_fill(dead, 0).cpu().numpy()
     return WeightsLayer(np.ascontiguousarray(kept), tuple(places))

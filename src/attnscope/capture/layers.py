@@ -89,6 +89,13 @@ def chosen(heads: Sequence[int] | None, n_heads: int, name: str) -> list[int]:
     return list(heads)
 
 
+def arranged(output: Any, dim: int) -> torch.Tensor:
+    """[item x part, head, query, dim] of what an attention function returns."""
+    out = output[0] if isinstance(output, tuple | list) else output
+    found: torch.Tensor = out.reshape(*out.shape[:2], -1, dim).transpose(1, 2)
+    return found
+
+
 def check_shapes(name: str, query: Any, key: Any) -> None:
     """Raise Unresolved where queries and keys are not [item x part, head, token, dim]."""
     if query.ndim != 4 or key.ndim != 4 or query.shape[1] % key.shape[1]:
@@ -102,6 +109,11 @@ def dropping(implementation: str, given: Mapping[str, Any]) -> bool:
     """True where dropout changed this call's weights: eager code asks the module as well."""
     active = implementation != "eager" or given["module"].training
     return bool(given.get("dropout") or 0.0) and active
+
+
+def module_name(given: Mapping[str, Any]) -> str:
+    """What to call a module in a sentence."""
+    return type(given["module"]).__name__
 
 
 def _spec(
@@ -119,6 +131,11 @@ def _spec(
     if implementation != "sdpa":  # which takes neither softcap nor sinks into account
         fields["softcap"] = given.get("softcap")
         sinks = given.get("s_aux") if given.get("s_aux") is not None else given.get("sinks")
+        if sinks is not None and sinks.numel() != n_heads:
+            raise Unresolved(
+                f"{module_name(given)} has learned sinks {tuple(sinks.shape)}, one for each query: "
+                "those are not recorded yet."
+            )
         if sinks is not None:
             fields["sinks"] = sinks.detach().float().cpu().reshape(n_heads).numpy()[list(heads)]
     scaling = given.get("scaling")

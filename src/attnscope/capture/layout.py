@@ -16,7 +16,15 @@ from torch import nn
 
 from attnscope.errors import CaptureError
 
-HEAD_COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "nhead", "heads")
+HEAD_COUNTS = (
+    "num_attention_heads",
+    "num_heads",
+    "num_attn_heads",
+    "n_heads",
+    "n_head",
+    "nhead",
+    "heads",
+)
 
 
 class Unresolved(CaptureError):

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from attnscope.capture.bands import Band, is_band, tokens_given
 from attnscope.capture.hearing import inside, is_editing, is_inside, listener_of, through
 from attnscope.capture.layout import Layout, Unresolved, layout_of
 from attnscope.capture.products import PRODUCTS, Product, of_activations, operands_of, product_of
@@ -42,6 +43,7 @@ class Watch(TorchFunctionMode):
         super().__init__()
         self.who = who
         self.trails = Trails()
+        self.bands: dict[int, Band] = {}
 
     def __torch_function__(
         self, function: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -59,9 +61,9 @@ class Watch(TorchFunctionMode):
         name = getattr(function, "__name__", "")
         with inside():
             if name in PRODUCTS:
-                return self._multiplied(name, args, kwargs, output)
+                return self._multiplied(here[-1], name, args, kwargs, output)
             if name == "softmax":
-                self._tapped(here[-1], args, kwargs, output)
+                self._softmax(here, args, kwargs, output)
             else:
                 self.trails.follow(name, args, kwargs, output)
         return output
@@ -90,7 +92,12 @@ class Watch(TorchFunctionMode):
         return layout.fold(out.transpose(1, 2), (*lead, out.shape[1], out.shape[3]))
 
     def _multiplied(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any
+        self,
+        here: Running,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        output: Any,
     ) -> Any:
         """A product: the start of scores, or the use of weights."""
         found = product_of(name, args, kwargs, output)
@@ -102,11 +109,11 @@ class Watch(TorchFunctionMode):
             if trail is not None and trail.softmax is not None:
                 return self._used(trail, product.swapped if place else product, output)
         if of_activations(product):
-            self.trails.start(output, Trail(product, factor))
+            self.trails.start(output, Trail(product, factor, here))
         return output
 
-    def _tapped(
-        self, here: Running, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any
+    def _softmax(
+        self, here: list[Running], args: Sequence[Any], kwargs: Mapping[str, Any], output: Any
     ) -> None:
         """A softmax has returned: attention where it was given scores."""
         scores = args[0] if args else kwargs["input"]
@@ -116,14 +123,34 @@ class Watch(TorchFunctionMode):
             return
         if scores.ndim == 2 and len(scores) != scores.shape[1]:
             return
+        owner = trail.here if any(trail.here is entry for entry in here) else here[-1]
+        with self._noting(owner):
+            if "ProbSparse" in type(owner.module).__name__:
+                raise Unresolved(
+                    f"{owner.name} attends with some of its queries only (ProbSparse attention): "
+                    "which row is which query is not known."
+                )
+            if is_band(owner):
+                self._banded(owner, tokens_given(here), output)
+            else:
+                self._tapped(owner, trail, scores, output)
+
+    def _tapped(self, here: Running, trail: Trail, scores: torch.Tensor, output: Any) -> None:
+        tap = Tap(here.module, here.name, self._batch(here), trail, scores, output)
+        self.trails.start(output, tap.trail)
         listener: Any = listener_of(here.module)
-        with self._noting(here):
-            batch = self._batch(here)
-            tap = Tap(here.module, here.name, batch, trail, scores, output)
-            self.trails.start(output, tap.trail)
-            if listener is not None:
-                listener.tapped(tap)
-                here.at_end.append(lambda: listener.untapped(tap))
+        if listener is not None:
+            listener.tapped(tap)
+            here.at_end.append(lambda: listener.untapped(tap))
+
+    def _banded(self, here: Running, n_tokens: int | None, output: torch.Tensor) -> None:
+        listener: Any = listener_of(here.module)
+        earlier = self.bands.get(here.serial)
+        if earlier is not None:
+            earlier.seeing_all = output
+        elif listener is not None:
+            self.bands[here.serial] = Band(here, n_tokens, output.clone())
+            here.at_end.append(lambda: listener.banded(self.bands.pop(here.serial)))
 
     def _used(self, trail: Trail, product: Product, output: torch.Tensor) -> torch.Tensor:
         """Weights are multiplied with values."""

@@ -22,11 +22,12 @@ import torch
 from torch import nn
 
 from attnscope._numbers import item_of
-from attnscope.capture.calls import DROPOUT, Call, Cut
+from attnscope.capture.bands import Band
+from attnscope.capture.calls import DROPOUT, Call, Cut, call_of
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.following import Follower
 from attnscope.capture.hearing import listener_of
-from attnscope.capture.layers import Attended, check_shapes, chosen, dropping
+from attnscope.capture.layers import Attended, arranged, check_shapes, chosen, dropping
 from attnscope.capture.layout import Layout, Unresolved, layout_of
 from attnscope.capture.masks import MaskReader
 from attnscope.capture.mode import Watch
@@ -44,7 +45,7 @@ from attnscope.errors import AttnscopeError, CaptureError
 from attnscope.mixing import Mixing
 from attnscope.provenance import Certificate
 
-Heard = Attended | Tap
+Heard = Attended | Tap | Band
 """An attention call as it was heard, for all items of the batch.
 
 Both have `name`, `implementation`, `place`, `layout`, `sizes` (queries, keys), `n_heads`, `dtype`,
@@ -111,7 +112,7 @@ class Recording:
         """
         with self.noting(given["module"]) as name:
             dim = given["value"].shape[-1]
-            out, got = (_arranged(one, dim) for one in (output, passed_on))
+            out, got = (arranged(one, dim) for one in (output, passed_on))
             tap: Tap | None = given.get("tap")
             if tap is None or tap.edited:
                 self._attended(name, implementation, given, out, got, output)
@@ -131,6 +132,13 @@ class Recording:
         if not tap.kept:
             with self.noting(tap.given["module"]):
                 self.keep(tap)
+
+    def banded(self, band: Band) -> None:
+        """The windows of one forward pass of a Longformer's module."""
+        with self.noting(band.here.module):
+            band.place = self.place(band.here.module, band.name, band.sizes, None, None)
+            self.keep(band)
+        self.tick()
 
     def _attended(
         self,
@@ -280,17 +288,3 @@ class Recording:
             stack.enter_context(listening(self.model, self))
             stack.enter_context(Watch(self))
             yield
-
-
-def call_of(heard: Heard, layer: Any, witness: Witness | None) -> Call:
-    """What is kept of a call."""
-    stack, number, _ = heard.place
-    about = (stack, number, heard.implementation, heard.name, heard.dtype)
-    return Call(*about, layer, witness, heard.unseen)
-
-
-def _arranged(output: Any, dim: int) -> torch.Tensor:
-    """[item x part, head, query, dim] of what an attention function returns."""
-    out = output[0] if isinstance(output, tuple | list) else output
-    arranged: torch.Tensor = out.reshape(*out.shape[:2], -1, dim).transpose(1, 2)
-    return arranged

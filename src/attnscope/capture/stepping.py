@@ -17,7 +17,7 @@ import numpy as np
 from torch import nn
 
 from attnscope._types import TokenMask
-from attnscope.capture.calls import Call, Cut
+from attnscope.capture.calls import Call, Cut, call_of
 from attnscope.capture.certify import Witness
 from attnscope.capture.checks import past_length
 from attnscope.capture.hearing import listener_of
@@ -26,7 +26,7 @@ from attnscope.capture.layout import Unresolved
 from attnscope.capture.masks import MaskReader
 from attnscope.capture.parts import Extent, Hiding, Part, extent_of, hiding_of
 from attnscope.capture.placing import Place, Placing
-from attnscope.capture.recorder import Heard, Recording, call_of
+from attnscope.capture.recorder import Heard, Recording
 from attnscope.capture.streams import Stack
 from attnscope.capture.tensors import Item
 from attnscope.scores import QKLayer, ScoreSpec

@@ -46,12 +46,14 @@ class Trail:
         scale: what the product was multiplied with, a number or one for each head.
         exact: it is still that product, scaled, plus something.
         mixed: rows and columns are no longer queries and keys in their order.
+        here: the module that multiplied.
         dropped: dropout was active on the way.
         softmax: for weights: who wants to know what they are multiplied with.
     """
 
     product: Product
     scale: Any = 1.0
+    here: Any = None
     exact: bool = True
     mixed: bool = False
     dropped: bool = False

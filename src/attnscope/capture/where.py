@@ -32,6 +32,7 @@ class Running:
         module, name: the module, and what the model calls it ("" is the model itself).
         serial: the number of this forward pass; no other has it.
         crossing: it was given another side's hidden states to attend to.
+        given: its named arguments.
         at_end: called when it ends.
     """
 
@@ -40,6 +41,7 @@ class Running:
     name: str
     serial: int = -1
     crossing: bool = False
+    given: Mapping[str, Any] = field(default_factory=dict)
     at_end: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -116,7 +118,7 @@ def _beginning(name: str, who: Any, hears: Hears, ran: dict[str, nn.Module]) -> 
             return
         ran[name] = module
         crossing = any(kwargs.get(other) is not None for other in CROSS_INPUTS)
-        _here.stack.append(Running(who, module, name, next(_serials), crossing))
+        _here.stack.append(Running(who, module, name, next(_serials), crossing, kwargs))
 
     return begin
 

@@ -24,6 +24,11 @@ def joined(layers: Sequence[Layer]) -> Layer:
     first, rest = parts[0], parts[1:]
     if any(_about(part) != _about(first) for part in rest):
         raise Unresolved(f"{first.name} computes attention in parts of different kinds.")
+    if _share_keys(parts):
+        raise Unresolved(
+            f"{first.name} computes attention in blocks of {first.shape[1]} queries that see keys "
+            f"of other blocks ({first.shape[2]} keys each): which token is which key is not known."
+        )
     visible = _diagonal([_mask(part)[None] for part in parts])[0]
     spec = replace(first.spec, causal=False, offset=0, window=None, keys=None, visible=visible)
     return replace(
@@ -32,6 +37,14 @@ def joined(layers: Sequence[Layer]) -> Layer:
         keys=np.concatenate([part.keys for part in parts], axis=1),
         spec=replace(spec, bias=_joined_bias(parts)),
     )
+
+
+def _share_keys(parts: Sequence[QKLayer]) -> bool:
+    """Whether blocks that see more keys than they have queries see the same ones."""
+    if all(part.shape[1] == part.shape[2] for part in parts):
+        return False
+    keys = [{key.tobytes() for key in part.keys[0] if key.any()} for part in parts]
+    return sum(map(len, keys)) > len(set().union(*keys))
 
 
 def joined_witness(witnesses: Sequence[Witness | None]) -> Witness | None:
