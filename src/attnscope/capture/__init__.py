@@ -13,6 +13,7 @@ How a forward pass is recorded, file by file:
     recorder   keeps what is asked for of each call
     layout     tells items, parts and heads apart, whatever axes they are in
     layers     queries, keys and a score spec of a call; `masks` reads and recognises masks
+    bands      the windows of Longformer and LED
     certify    holds weights x values against what the model computed
     placing    to which stream and layer a call belongs, with `streams`
     following  finds what follows a call (`passing`): output projection, residual, norm

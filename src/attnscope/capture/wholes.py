@@ -30,12 +30,12 @@ def joined(layers: Sequence[Layer]) -> Layer:
             f"of other blocks ({first.shape[2]} keys each): which token is which key is not known."
         )
     visible = _diagonal([_mask(part)[None] for part in parts])[0]
-    spec = replace(first.spec, causal=False, offset=0, window=None, keys=None, visible=visible)
+    only = {"causal": False, "offset": 0, "window": None, "keys": None, "visible": visible}
     return replace(
         first,
         queries=np.concatenate([part.queries for part in parts], axis=1),
         keys=np.concatenate([part.keys for part in parts], axis=1),
-        spec=replace(spec, bias=_joined_bias(parts)),
+        spec=replace(first.spec, bias=_joined_bias(parts), **only),
     )
 
 
