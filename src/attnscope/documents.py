@@ -168,7 +168,7 @@ class Documents(Sequence[Document]):
             InputError: for a layer, head, quantity or stream that a trace does not have.
         """
         from attnscope.view import View
-        from attnscope.views.text import documents_view
+        from attnscope.views.documents import documents_view
 
         where: Any = {"stream": stream, "search": search, "theme": theme}
         return View(*documents_view(self, layer, head, quantity, **where, **switches))

@@ -88,7 +88,7 @@ class Shows:
         *,
         layer: int | str = "all",
         head: int | str = "mean",
-        quantity: str = "weight",
+        quantity: str | Sequence[str] = "weight",
         stream: str | None = None,
         theme: Theme = "auto",
         **options: Unpack[TextOptions],
@@ -102,8 +102,9 @@ class Shows:
             query: the query whose row is shown first, by position or text (None: the mean of all).
             layer: the layer shown first, or `all` for the mean over all.
             head: the head shown first, or `mean` or `max` over the layer's heads.
-            quantity: what is shown of each pair: `weight`, or another share from 0 to 1 of
-                `measures.QUANTITIES` (`rollout`, `alti`, ...).
+            quantity: what is shown of each pair: one of `measures.QUANTITIES` (`weight`, `rollout`,
+                `alti`, `gradient`, ...), or a list of them to switch among on the page, the first
+                shown first.
             stream: the stream shown first (None: the first).
             theme: `light`, `dark`, or `auto` to follow the page.
             **options: `column`, `words`, `hide_special`, `renormalise`, `layers`, `heads`; see

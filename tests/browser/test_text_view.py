@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Locator, Page, expect
 
 import attnscope
 from attnscope import AttnscopeWarning, Document, Documents
 from attnscope.trace import Trace
 from attnscope.view import View
+from tests.browser.live import open_live
 from tests.browser.looking import FRAMES, is_right, random_weights, settle, trace_of
+from tests.models import build
 
 TOKENS = ["[CLS]", "the", "un", "##happy", "cat", "sat", "[SEP]"]
 N = len(TOKENS)
@@ -238,6 +241,83 @@ def test_a_quantity_is_shown_and_named(show, trace):
     expect(view.locator("select[name=head]")).to_have_count(0)
 
 
+def signed_shades(view: Locator) -> np.ndarray:
+    """Shades, below 0 where the colour is that of numbers below 0."""
+    against = "all => all.map(span => span.classList.contains('against') ? -1 : 1)"
+    return shades(view) * tokens(view).evaluate_all(against)
+
+
+def number_in(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Trace:
+    """With gradients: numbers that have a sign."""
+    inputs = {"input_ids": torch.arange(3, 11)[None]}
+    return attnscope.capture(
+        build("bert"), inputs=inputs, gradient=lambda output: output.last_hidden_state[0, 2, 5]
+    )
+
+
+def test_the_reader_switches_between_quantities(show, trace):
+    view = show(trace.text_view("cat", quantity=["weight", "rollout"], layer=2, head=1))
+    method = view.locator("select[name=quantity]")
+    assert method.locator("option").all_inner_texts() == ["Weight", "Rollout"]
+    assert_shaded(view, trace.weights(2, 1)[4])
+    method.select_option("rollout")
+    settle(view)
+    rollout = attnscope.measures.rollout(trace)
+    assert_shaded(view, rollout[4])
+    assert is_right(facts(view)[0][1], rollout[4].max())
+    assert "Rollout: Share of an input token" in view.locator(".foot").inner_text()
+    expect(view.locator("select[name=head]")).to_have_count(0)
+    expect(view.locator("[aria-selected=true]")).to_have_text("cat")
+    view.locator("select[name=layer]").select_option("0")
+    settle(view)
+    assert_shaded(view, attnscope.measures.quantity(trace, "rollout").layer(0).rows()[0, 4])
+    view.locator("select[name=layer]").select_option("all")
+    settle(view)
+    assert_shaded(view, rollout[4])
+    method.focus()
+    view.page.keyboard.press("ArrowUp")
+    settle(view)
+    assert_shaded(
+        view, trace.weights(0, 1)[4] / 3 + sum(trace.weights(i, 1)[4] for i in (1, 2)) / 3
+    )
+
+
+def test_numbers_with_a_sign_have_two_colours(show, recorded):
+    view = show(recorded.text_view(2, quantity=["gradient", "weight", "norm"], layer=1, head=2))
+    rows = attnscope.measures.quantity(recorded, "gradient").layer(1).rows()[2, 2]
+    assert rows.min() < 0 < rows.max()
+    largest = np.abs(rows).max()
+    right = np.sign(rows) * np.sqrt(np.abs(rows) / largest)
+    np.testing.assert_allclose(signed_shades(view), right, atol=0.012)
+    order = np.argsort(-np.abs(rows))
+    for place, (_, text) in zip(order, facts(view), strict=True):
+        assert number_in(text) == pytest.approx(rows[place], rel=1e-2, abs=4e-5 * float(largest))
+    ground = "all => all.map(span => getComputedStyle(span).backgroundColor)"
+    colors = np.array(tokens(view).evaluate_all(ground))
+    assert colors[rows.argmax()] != colors[rows.argmin()]
+    assert "−1" in view.locator(".scale").inner_text()
+    view.locator("select[name=quantity]").select_option("norm")
+    settle(view)
+    assert_shaded(view, attnscope.measures.quantity(recorded, "norm").layer(1).rows()[2, 2])
+    assert not (signed_shades(view) < 0).any()
+
+
+def test_python_and_a_widget_share_the_quantity(page, trace):
+    view = open_live(page, trace.text_view(quantity=["weight", "rollout"]))
+    view.locator("select[name=quantity]").select_option("rollout")
+    settle(view)
+    assert page.evaluate("model.state.quantity") == "rollout"
+    assert_shaded(view, attnscope.measures.rollout(trace).mean(axis=0))
+    page.evaluate("model.put('quantity', 'weight')")
+    settle(view)
+    assert_shaded(view, mean(trace).mean(axis=0))
+
+
 def test_missing_numbers_are_hatched_and_called_missing(show):
     weights = random_weights(1, 1, 4, 4)
     weights[0, 0, 1, 2] = np.nan
@@ -296,11 +376,11 @@ def test_a_text_runs_as_its_own_letters_do(show, words, direction):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_on_the_strongest_shade_is_legible(show, scheme):
-    weights = np.zeros((1, 1, 3, 3), np.float32)
-    weights[..., 2] = 1
-    trace = trace_of(weights, tokens=["a", "b", "word"])
-    view = show(trace.text_view(), color_scheme=scheme)
+@pytest.mark.parametrize("quantity", ["weight", "gradient"])
+def test_text_on_the_strongest_shade_is_legible(show, recorded, scheme, quantity):
+    view = show(recorded.text_view(quantity=quantity), color_scheme=scheme)
+    strongest = "t => { t.style.setProperty('--v', 1); t.classList.remove('against'); }"
+    tokens(view).nth(2).evaluate(strongest)
     read = """t => {
         const numbers = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number);
         const style = getComputedStyle(t);

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 
 import attnscope
 from attnscope import Document, Documents, InputError
@@ -14,19 +15,32 @@ from attnscope.measures.together import received, together
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
+from attnscope.view import View
 from attnscope.views import text
 from attnscope.views.running import spaced
 from attnscope.wire.answer import Reply, answer, answers, requests_of
-from attnscope.wire.encode import GZIP
+from attnscope.wire.encode import GZIP, encode_range
+from tests.models import build
 
 LAYERS, HEADS, TOKENS = 3, 4, 5
 
 
 def weights_of(reply: Reply) -> np.ndarray:
-    """[head, query, key] of a reply of 16 bits a weight."""
+    """[head, query, key] of a reply of 16 bits a number; NaN where missing."""
     assert reply.meta["encoding"] == "linear16"
     high, low = np.frombuffer(zlib.decompress(reply.data, GZIP), np.uint8).reshape(2, -1)
-    return (256.0 * high + low).reshape(reply.meta["shape"]) / 65534
+    codes = (256.0 * high + low).reshape(reply.meta["shape"])
+    least, most = reply.meta.get("range", (0, 1))
+    shares = least + (most - least) * codes / 65534
+    numbers = shares if "range" not in reply.meta else shares * np.abs(shares)
+    return np.where(codes == 65535, np.nan, numbers)
+
+
+def numbers_of(view: View, layer: int, stream: str = "self") -> np.ndarray:
+    """[head, query, key] as the view's page gets them."""
+    return weights_of(
+        answer(view.trace, view.spec, {"kind": "layer", "stream": stream, "layer": layer})
+    )
 
 
 @pytest.fixture
@@ -63,10 +77,61 @@ def test_a_quantity_takes_the_place_of_weights(trace: Trace) -> None:
     view = trace.text_view(quantity="rollout")
     (stream,) = view.spec["streams"]
     assert [row["heads"] for row in stream["layers"]] == [[0]] * LAYERS
-    assert view.spec["notes"][-1].startswith("Rollout: Share of an input token")
+    assert stream["quantity"]["label"] == "Rollout"
     reply = answer(view.trace, view.spec, {"kind": "layer", "stream": "self", "layer": 2})
     shown = weights_of(reply)[0]
     np.testing.assert_allclose(shown, attnscope.measures.rollout(trace), atol=1e-4)
+
+
+def test_numbers_up_to_a_layer_are_all_in_the_last(trace: Trace) -> None:
+    (document,) = Documents([trace]).text_view(quantity="rollout").trace.streams.values()
+    rollout = attnscope.measures.rollout(trace)
+    np.testing.assert_allclose(document.layers[0].rows()[0], rollout, rtol=1e-5)
+
+
+def test_several_quantities_are_streams_of_one_page(weights: np.ndarray, trace: Trace) -> None:
+    view = trace.text_view(quantity=["weight", "rollout", "weight"], head=3, layer=1)
+    first, second = view.spec["streams"]
+    assert [one["name"] for one in (first, second)] == ["self", "self.rollout"]
+    assert {one["stack"] for one in (first, second)} == {"self"}
+    assert [one["layers"][0]["heads"] for one in (first, second)] == [[0, 1, 2, 3], [0]]
+    state = view.spec["state"]
+    assert (state["stream"], state["quantity"], state["head"]) == ("self", "weight", 3)
+    assert len(answers(view.trace, view.spec)) == 2 * LAYERS
+    np.testing.assert_allclose(numbers_of(view, 1), weights[1], atol=1e-5)
+    shown = numbers_of(view, 2, "self.rollout")[0]
+    np.testing.assert_allclose(shown, attnscope.measures.rollout(trace), atol=1e-5)
+    turned = trace.text_view(quantity=["rollout", "weight"], head=3)
+    assert turned.spec["state"]["quantity"] == "rollout"
+    np.testing.assert_allclose(numbers_of(turned, 2)[0], shown)
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Trace:
+    """A trace with signed numbers, and numbers of any size."""
+    inputs = {"input_ids": torch.arange(3, 11)[None]}
+    return attnscope.capture(
+        build("bert"), inputs=inputs, gradient=lambda output: output.last_hidden_state[0, 2, 5]
+    )
+
+
+@pytest.mark.parametrize("name", ["gradient", "score", "norm", "relevancy"])
+def test_numbers_of_any_size_and_sign_travel_with_their_range(recorded: Trace, name: str) -> None:
+    view = recorded.text_view(quantity=name)
+    shown, right = numbers_of(view, 1), attnscope.measures.quantity(recorded, name).layer(1).rows()
+    assert np.array_equal(np.isnan(shown), np.isnan(right))
+    largest = np.nanmax(np.abs(right))
+    np.testing.assert_allclose(shown, right, atol=4e-5 * largest)
+    small = np.abs(right) < 1e-3 * largest
+    np.testing.assert_allclose(shown[small], right[small], atol=2e-6 * largest)
+    assert view.spec["streams"][0]["quantity"]["signed"] == (name in ("gradient", "score"))
+    assert (np.nanmin(right) < 0) == (name in ("gradient", "score"))
+
+
+def test_layers_of_zeros_have_a_range_too(trace: Trace) -> None:
+    flat = encode_range(np.array([[[0.0, np.nan, np.inf]]], np.float32))
+    assert flat.range == (0, 0)
+    assert flat.codes.tolist() == [[[0, 65535, 65535]]]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +144,11 @@ def test_a_quantity_takes_the_place_of_weights(trace: Trace) -> None:
         ({"query": "zebra"}, "zebra"),
         ({"query": 5}, "5"),
         ({"quantity": "weihgt"}, "Did you mean 'weight'?"),
-        ({"quantity": "score"}, "'score' is none: choose one of weight, "),
+        ({"quantity": "score"}, "scores are made of queries and keys"),
+        ({"quantity": ["weight", "alti"]}, "values=True"),
+        ({"quantity": []}, "quantity must be a name, or a list of names to switch among, got []"),
+        ({"quantity": 3}, "quantity must be a name, or a list of names to switch among, got 3"),
+        ({"quantity": ["rollout"], "head": 2}, "head 2 is not in layer 0"),
         ({"words": 1}, "words must be True or False, got 1"),
         ({"renormalise": True}, "it needs hide_special=True"),
         ({"layers": [0], "layer": 1}, "layer 1 is not among layers="),
@@ -142,6 +211,17 @@ def test_a_long_text_carries_what_was_asked_for(
     np.testing.assert_allclose(shown[0], weights[1].max(0), atol=1e-5)
     assert view.spec["streams"][0]["label"] == "max of heads, layer 1, query 2"
     assert view.spec["state"]["pinned"] == {"side": "query", "index": 2}
+
+
+def test_a_long_text_carries_each_quantity_that_was_asked_for(
+    weights: np.ndarray, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text, "ALL_UP_TO", 100)
+    view = trace.text_view(head=1, quantity=["weight", "rollout"])
+    np.testing.assert_allclose(numbers_of(view, 0)[0], weights[:, 1].mean(0), atol=1e-5)
+    rollout = attnscope.measures.rollout(trace)
+    np.testing.assert_allclose(numbers_of(view, 0, "self.rollout")[0], rollout, atol=1e-5)
+    assert {one["stack"] for one in view.spec["streams"]} == {"self"}
 
 
 @pytest.mark.parametrize("query", [None, 2])
@@ -239,6 +319,11 @@ def test_the_widget_shares_how_the_text_is_shaded(trace: Trace) -> None:
     widget.all_layers, widget.layer = False, 2
     widget.over, widget.head = "head", 3
     assert (widget.column, widget.layer, widget.head) == (True, 2, 3)
+    both = trace.text_view(quantity=["rollout", "weight"]).widget()
+    both.quantity = "weight"
+    both.head = 3
+    with pytest.raises(InputError, match=r"quantity must be one of \['rollout', 'weight'\]"):
+        both.quantity = "alti"
     listed = Documents([trace, trace]).text_view().widget()
     listed.search, listed.outcome = "cat", "wrong"
     with pytest.raises(Exception, match="outcome"):

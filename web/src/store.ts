@@ -43,7 +43,10 @@ export interface Store {
 
 export function createStore(spec: Spec): Store {
   const state = signalsOf(spec.state);
-  const stream = computed(() => spec.streams.find((s) => s.name === state.stream.value) ?? spec.streams[0]!);
+  const stream = computed(() => {
+    const stack = methodsOf(spec, state.stream.value);
+    return stack.find((s) => s.quantity?.name === state.quantity.value) ?? stack[0] ?? spec.streams[0]!;
+  });
   const sides = computed(() => {
     const { query, key } = (state.words.value && stream.value.words) || stream.value;
     return { query: spec.sides[query]!, key: spec.sides[key]! };
@@ -57,7 +60,7 @@ export function createStore(spec: Spec): Store {
   const mean = computed(() => state.mean.value && layer.value.heads.length > 1);
   const heads = computed(() => activeHeads(layer.value.heads, state.heads.value, mean.value));
   const sorted = computed(() => sortedHeads(stream.value, layer.value, state.sort.value));
-  const cut = computed(() => cutOf(sides.value, state, mean.value));
+  const cut = computed(() => cutOf(sides.value, state, mean.value, isShare(stream.value)));
   const head = computed(() => {
     const { heads: all } = layer.value;
     return all.find((number) => number === state.head.value) ?? all[0]!;
@@ -65,13 +68,28 @@ export function createStore(spec: Spec): Store {
   return { state, stream, sides, filters, filter, layer, heads, sorted, mean, cut, head };
 }
 
+/** The attention stack that a stream shows, as weights or as another quantity. */
+export function stackOf({ stack, name }: StreamSpec): string {
+  return stack ?? name;
+}
+
+/** The streams that show one stack: one a quantity. */
+export function methodsOf(spec: Spec, stack: string): StreamSpec[] {
+  return spec.streams.filter((stream) => stackOf(stream) === stack);
+}
+
+/** Whether a stream's numbers are shares from 0 to 1, as weights are. */
+export function isShare({ quantity }: StreamSpec): boolean {
+  return !quantity || (quantity.high === 1 && !quantity.signed);
+}
+
 /** The sides as the state wants them: also for a stream that is not the store's. */
-export function cutOf(sides: Record<SideName, SideSpec>, state: StateSignals, mean: boolean): Cut {
+export function cutOf(sides: Record<SideName, SideSpec>, state: StateSignals, mean: boolean, shares = true): Cut {
   const kept = (side: SideName) => (state.hide_special.value ? withoutSpecial(sides[side]) : null);
   const [query, key] = [kept("query"), kept("key")];
   const cut = { query: cutSide(sides.query, query), key: cutSide(sides.key, key) };
   const filters = filterOptions(cut.query, cut.key);
-  const plan = { query, key, renormalise: state.renormalise.value && Boolean(query ?? key), mean };
+  const plan = { query, key, renormalise: shares && state.renormalise.value && Boolean(query ?? key), mean };
   return { plan, sides: cut, filters, filter: findFilter(filters, state.filter.value) };
 }
 

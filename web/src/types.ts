@@ -66,6 +66,7 @@ export interface QuantitySpec {
   per: QuantityScope;
   high: number | null;
   signed: boolean;
+  across: boolean;
   carried: boolean;
 }
 
@@ -113,6 +114,8 @@ export interface StreamSpec {
   words?: WordsSpec;
   document?: DocumentSpec;
   steps?: StepsSpec;
+  quantity?: QuantitySpec;
+  stack?: string;
 }
 
 export interface PinnedSpec {
@@ -214,6 +217,7 @@ export interface ReplyMeta {
   encoding: EncodingName;
   codec: "gzip";
   spread: number;
+  range?: number[];
 }
 
 export interface ArraySpec {

@@ -57,6 +57,20 @@ describe("a field", () => {
     near(fieldOf([{ weights: layers[1]!, places: [2] }], "head").row(0), truth[1]![2]![0]!);
   });
 
+  it("has numbers below 0 where codes stand for a range", () => {
+    const signed = every.map(({ weights, places }) => ({ weights: { ...weights, range: [-2, 2] as const }, places }));
+    const square = (share: number, low: number, high: number) => (low + (high - low) * share) * Math.abs(low + (high - low) * share);
+    const value = (query: number, key: number) => mean(truth.map((layer) => mean(layer.map((head) => square(head[query]![key]!, -2, 2)))));
+    const shown = fieldOf(signed, "mean");
+    shown.row(1).forEach((number, key) => expect(Math.abs(number - value(1, key))).toBeLessThan(1e-4));
+    shown.received().forEach((number, key) => expect(Math.abs(number - mean(range(QUERIES).map((query) => value(query, key))))).toBeLessThan(1e-4));
+    const [low, high] = shown.bounds(1, 2)!;
+    expect(low <= value(1, 2) && value(1, 2) <= high).toBe(true);
+    const negative = { ...layers[0]!, range: [-3, -1] as const };
+    const most = Math.max(...truth[0]!.map((head) => square(head[0]![0]!, -3, -1)));
+    expect(Math.abs(fieldOf([{ weights: negative, places: [0, 1, 2] }], "max").row(0)[0]! - most)).toBeLessThan(1e-4);
+  });
+
   it("leaves missing heads out, and is missing where all are", () => {
     const codes = layers[0]!.codes.slice();
     codes[1] = missingCode("linear16");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unpack } from "../src/data/decode";
-import { formatBounds, meanOfPresent, sinkBounds } from "../src/data/numbers";
+import { formatBounds, meanOfPresent, preciseText, sinkBounds } from "../src/data/numbers";
 
 describe("formatBounds", () => {
   it.each([
@@ -42,4 +42,34 @@ it("gives the sink what the keys leave", () => {
   expect(sinkBounds(weights, 0, 0)).toEqual([0.5, 0.5]);
   const missing = unpack(Uint8Array.of(127, 255), { shape: [1, 1, 2], encoding: "sqrt8", codec: "gzip", spread: 0 });
   expect(sinkBounds(missing, 0, 0)).toBeNull();
+});
+
+describe("numbers of any size and sign", () => {
+  const around = (value: number, error: number) => preciseText([value - error, value + error]);
+
+  it("have the digits that are known", () => {
+    expect(around(0.123456, 1e-7)).toBe("0.1235");
+    expect(around(0.123456, 1e-4)).toBe("0.12");
+    expect(around(12.3456, 1e-6)).toBe("12.35");
+    expect(around(1234.56, 0.001)).toBe("1235");
+    expect(around(123456, 0.1)).toBe("123500");
+  });
+
+  it("have a sign", () => {
+    expect(around(-0.123456, 1e-7)).toBe("−0.1235");
+    expect(around(-3, 1e-7)).toBe("−3.000");
+  });
+
+  it("are written with an exponent where they are small or large", () => {
+    expect(around(0.0000123, 1e-10)).toBe("1.230e−5");
+    expect(around(-0.0000123, 1e-10)).toBe("−1.230e−5");
+    expect(around(1.234e9, 1)).toBe("1.234e9");
+  });
+
+  it("say how near to 0 they are, or between what they lie", () => {
+    expect(preciseText([-1e-6, 2e-6])).toBe("±2.000e−6".replace(".000", ""));
+    expect(preciseText([0, 0])).toBe("0");
+    expect(preciseText([0.14, 0.26])).toBe("0.14–0.26");
+    expect(preciseText(null)).toBe("missing");
+  });
 });

@@ -78,7 +78,7 @@ class Widget(anywidget.AnyWidget):
         cells: `auto`, `lines` or `heat` (model view).
         mean, sort, hide_special, renormalise, threshold: see `attnscope.views.display.Display`.
         over: `head`, or `mean` or `max` over the layer's heads (matrix view).
-        quantity: what the numbers are, `weight` and others (matrix view).
+        quantity: what the numbers are, `weight` and others (matrix view, text view).
         words: whether words are shown instead of tokens (matrix view).
         window: the part shown, `{"query": [0, 40], "key": [10, 50]}`, None for all (matrix view).
         cursor: the cell in question, `{"query": 3, "key": 5}`, or None (matrix view).
@@ -163,12 +163,19 @@ class Widget(anywidget.AnyWidget):
         self.send({"id": identity, "meta": reply.meta}, [reply.data])
 
     def _shown(self) -> StreamSpec:
+        """The stream on the screen: of those of one stack, that of the quantity shown."""
+        stack = self._stack()
+        ours = (s for s in stack if "quantity" in s and s["quantity"]["name"] == self.quantity)
+        return next(ours, stack[0])
+
+    def _stack(self) -> list[StreamSpec]:
         streams: list[StreamSpec] = self._spec["streams"]
-        return next(s for s in streams if s["name"] == self.stream)
+        return [s for s in streams if s.get("stack", s["name"]) == self.stream]
 
     @t.validate("stream")
     def _known_stream(self, proposal: Any) -> str:
-        names = [s["name"] for s in self._spec["streams"]] if self._spec else [proposal["value"]]
+        shown = self._spec["streams"] if self._spec else [{"name": proposal["value"]}]
+        names = list(dict.fromkeys(s.get("stack", s["name"]) for s in shown))
         if proposal["value"] not in names:
             raise InputError(f"stream must be one of {names}, got {proposal['value']!r}.")
         return str(proposal["value"])
@@ -259,6 +266,10 @@ class Widget(anywidget.AnyWidget):
 
     @t.validate("quantity")
     def _known_quantity(self, proposal: Any) -> str:
+        if self._spec and self.stream:
+            own = [s["quantity"]["name"] for s in self._stack() if "quantity" in s]
+            if own and proposal["value"] not in own:
+                raise InputError(f"quantity must be one of {own}, got {proposal['value']!r}.")
         return self._named("quantities", "quantity", proposal["value"])
 
     def _named(self, group: str, one: str, value: Any) -> str:

@@ -18,6 +18,7 @@ from attnscope.views.base import (
     shown_layer,
     state_spec,
 )
+from attnscope.views.methods import quantity_spec
 from attnscope.views.neuron import add_rules, has_vectors
 from attnscope.wire.spec import Spec, StreamSpec, Theme
 from attnscope.words import stream_over_words
@@ -91,16 +92,6 @@ def add_map(trace: Trace, shown: StreamSpec, quantity: str, words: bool = False)
     with_it = {"difference", "before", "after"}  # a comparison is looked at from both sides
     wanted = with_it if quantity in with_it else {quantity} - made
     shown["quantities"] = [
-        {
-            "name": one.name,
-            "label": one.label,
-            "about": one.about,
-            "per": one.per,
-            "high": one.high,
-            "signed": one.signed,
-            "carried": one.name in wanted,
-        }
-        for one in (
-            measures.QUANTITIES[name] for name in measures.quantities_of(trace, stream.name)
-        )
+        quantity_spec(name, carried=name in wanted)
+        for name in measures.quantities_of(trace, stream.name)
     ]

@@ -1,21 +1,16 @@
-"""Text view: running text with tokens shaded by attention, of one trace or of many documents."""
+"""Text view: running text with tokens shaded by attention, or by other quantities."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack, cast
 
 import numpy as np
 
-from attnscope.documents import Document, Documents
 from attnscope.errors import InputError
-from attnscope.measures.known import known, position_of
-from attnscope.measures.quantities import QUANTITIES
-from attnscope.measures.quantities import quantity as of_quantity
+from attnscope.measures.known import position_of
 from attnscope.measures.together import received, together
-from attnscope.provenance import Provenance
 from attnscope.scores import WeightsLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
@@ -30,8 +25,9 @@ from attnscope.views.base import (
     stream_spec,
 )
 from attnscope.views.display import check_renormalise, switch
+from attnscope.views.methods import able, method_streams, named_quantities
 from attnscope.views.running import spaced
-from attnscope.wire.spec import DocumentSpec, Spec, StateSpec, StreamSpec, Theme
+from attnscope.wire.spec import Spec, StateSpec, StreamSpec, Theme
 
 ALL_UP_TO = 40_000_000
 """Weights up to which a page carries every layer and head; above, what was asked for only."""
@@ -88,37 +84,72 @@ def text_view(
     query: int | str | None = None,
     layer: int | str = "all",
     head: int | str = "mean",
-    quantity: str = "weight",
+    quantity: str | Sequence[str] = "weight",
     *,
     stream: str | None = None,
     theme: Theme = "auto",
     **options: Unpack[TextOptions],
 ) -> tuple[Trace, Spec]:
-    """The trace shown (of weights, or of another quantity) and its spec; see `Trace.text_view`."""
-    trace = in_quantity(trace, quantity, stream)
+    """The trace shown (one stream a quantity) and its spec; see `Trace.text_view`."""
+    names = named_quantities(quantity)
     streams, first = chosen_streams(trace, stream, options.get("layers"), options.get("heads"))
-    found = trace.streams[first["name"]]
-    choice = _choice(trace, first, layer, head, query)
+    if names != ["weight"]:
+        fit = able(trace, names, streams)
+        first = fit[0] if stream is None and fit else first
+        made, streams = method_streams(trace, names, fit if first in fit else [first])
+        trace = Trace(made, trace.provenance)
+        first = next(one for one in streams if one["name"] == first["name"])
+    headed = next((one for one in streams if _is_headed(one, first)), first)
+    choice = choice_of(trace, headed, layer, head, query)
     state = state_spec(first["name"], choice.layers[0])
-    if sum(math.prod(found.layer(row["layer"]).shape) for row in first["layers"]) > ALL_UP_TO:
-        trace = Trace([condensed(found, choice)], trace.provenance)
-        streams = [stream_spec(trace.stream(), None, None)]
-        streams[0]["label"] = choice.label
+    if sum(_size(trace, one) for one in streams) > ALL_UP_TO:
+        trace, streams = _condensed(trace, streams, first, choice, layer)
         state["layer"] = state["head"] = 0
     else:
-        state["all_layers"] = len(choice.layers) > 1
-        _set_head(state, first, choice.head)
-    if choice.query is not None and len(trace.stream(first["name"]).query) > 1:
+        state["all_layers"] = layer == "all" and len(first["layers"]) > 1
+        _set_head(state, headed, choice.head)
+    if choice.query is not None and len(trace.streams[first["name"]].query) > 1:
         state["pinned"] = {"side": "query", "index": choice.query}
-    _set_switches(state, options, TextOptions)
-    state["quantity"] = quantity
-    spec = build_spec("text", trace, streams, state, theme)
-    spec["notes"] += note_of(quantity)
-    return trace, _running(spec, trace)
+    set_switches(state, options, TextOptions)
+    state["quantity"] = names[0]
+    return trace, running(build_spec("text", trace, streams, state, theme), trace)
 
 
-def _choice(
-    trace: Trace, shown: StreamSpec, layer: Any, head: Any, query: int | str | None
+def _size(trace: Trace, shown: StreamSpec) -> int:
+    """Numbers that a page carries of a stream."""
+    stream = trace.streams[shown["name"]]
+    heads = sum(len(row["heads"]) for row in shown["layers"])
+    return heads * len(stream.query) * len(stream.key)
+
+
+def _is_headed(one: StreamSpec, first: StreamSpec) -> bool:
+    """Whether a stream of the same stack has a number for each head."""
+    same = one.get("stack", one["name"]) == first["name"]
+    return same and ("quantity" not in one or one["quantity"]["per"] == "head")
+
+
+def _condensed(
+    trace: Trace, streams: Sequence[StreamSpec], first: StreamSpec, choice: Choice, layer: Any
+) -> tuple[Trace, list[StreamSpec]]:
+    """The first stack with what was chosen only, once for each quantity."""
+    made, specs = [], []
+    for one in streams:
+        if one.get("stack", one["name"]) != first["name"]:
+            continue
+        own = choice
+        if not _is_headed(one, first):
+            own = choice_of(trace, one, layer, "mean", choice.query)
+        made.append(condensed(trace.streams[one["name"]], own))
+        spec = stream_spec(made[-1], None, None)
+        spec["label"] = choice.label
+        if "quantity" in one:
+            spec["stack"], spec["quantity"] = one["stack"], one["quantity"]
+        specs.append(spec)
+    return Trace(made, trace.provenance), specs
+
+
+def choice_of(
+    trace: Trace, shown: StreamSpec, layer: Any, head: Any, query: int | str | None = None
 ) -> Choice:
     """What the user chose, checked against what the stream has."""
     stream = trace.streams[shown["name"]]
@@ -130,11 +161,14 @@ def _choice(
     else:
         head = shown_head(stream, row, head)
     numbers = [one["layer"] for one in shown["layers"]] if layer == "all" else [row["layer"]]
+    if "quantity" in shown and shown["quantity"]["across"]:
+        numbers = numbers[-1:]
     place = None if query is None else position_of(stream.query, query)
     return Choice(tuple(numbers), head, place)
 
 
-def _set_switches(state: StateSpec, options: Mapping[str, Any], among: type) -> None:
+def set_switches(state: StateSpec, options: Mapping[str, Any], among: type) -> None:
+    """Put the options that are switches into the state; `among` declares those there are."""
     for name, value in options.items():
         if name not in among.__annotations__:
             names = ", ".join(among.__annotations__)
@@ -148,34 +182,6 @@ def _set_head(state: StateSpec, shown: StreamSpec, head: int | str) -> None:
     first = next(row for row in shown["layers"] if row["layer"] == state["layer"])
     state["head"] = first["heads"][0] if isinstance(head, str) else head
     state["over"] = cast(Any, head if isinstance(head, str) else "head")
-
-
-def in_quantity(trace: Trace, name: str, stream: str | None) -> Trace:
-    """The trace with this quantity instead of weights, in the stream asked for or all that can.
-
-    Raises:
-        InputError: for an unknown quantity, one that this stream cannot have, or one that is not
-            a share from 0 to 1.
-    """
-    wanted = QUANTITIES[known("quantity", name, QUANTITIES)]
-    if name == "weight":
-        return trace
-    if (wanted.low, wanted.high) != (0, 1):
-        shares = [key for key, one in QUANTITIES.items() if (one.low, one.high) == (0, 1)]
-        raise InputError(
-            f"text is shaded by shares from 0 to 1, and {name!r} is none: choose one of "
-            f"{', '.join(shares)}, or show {name!r} by matrix_view()."
-        )
-    names = [key for key, one in trace.streams.items() if not wanted.why_not(one)]
-    if stream is not None or not names:
-        names = [trace.stream(stream).name]
-    return Trace([of_quantity(trace, name, key) for key in names], trace.provenance)
-
-
-def note_of(name: str) -> list[str]:
-    """What is shown, where it is not the weight."""
-    shown = QUANTITIES[name]
-    return [] if name == "weight" else [f"{shown.label}: {shown.about}"]
 
 
 def condensed(stream: Stream, choice: Choice, pairs: int = PAIRS_UP_TO) -> Stream:
@@ -192,69 +198,7 @@ def condensed(stream: Stream, choice: Choice, pairs: int = PAIRS_UP_TO) -> Strea
     return Stream(stream.name, (0,), (layer,), query, stream.key)
 
 
-def documents_view(
-    documents: Documents,
-    layer: int | str = "all",
-    head: int | str = "mean",
-    quantity: str = "weight",
-    *,
-    stream: str | None = None,
-    search: str = "",
-    theme: Theme = "auto",
-    **switches: Unpack[Switches],
-) -> tuple[Trace, Spec]:
-    """Documents as the streams of one trace, and its spec; see `Documents.text_view`."""
-    if not isinstance(search, str):
-        raise InputError(f"search must be a text, got {search!r}.")
-    pairs = PAIRS_UP_TO // len(documents)
-
-    def as_stream(place: int, document: Document) -> Stream:
-        try:
-            made = _as_stream(document, layer, head, quantity, stream, pairs)
-        except InputError as error:
-            raise InputError(f"document {place}: {error}") from None
-        return replace(made, name=str(place))
-
-    streams = [as_stream(place, document) for place, document in enumerate(documents)]
-    trace = Trace(streams, Provenance(model=documents.title, notes=documents.notes))
-    specs = [stream_spec(one, None, None) for one in streams]
-    for place, (document, shown) in enumerate(zip(documents, specs, strict=True)):
-        shown["document"] = _document_spec(document, place)
-        shown["label"] = shown["document"]["id"]
-    state = state_spec("0", 0)
-    state["search"], state["quantity"] = search, quantity
-    _set_switches(state, switches, Switches)
-    spec = build_spec("text", trace, specs, state, theme)
-    spec["notes"] += note_of(quantity)
-    return trace, _running(spec, trace)
-
-
-def _as_stream(
-    document: Document, layer: Any, head: Any, quantity: str, stream: str | None, pairs: int
-) -> Stream:
-    """One layer of one "head": what was given, or what was chosen of a trace."""
-    tokens, given = document.tokens, document.attention
-    if given is not None:
-        query = NOBODY if len(given) < len(tokens) else tokens
-        return Stream("", (0,), (WeightsLayer(given[None], (0,)),), query, tokens)
-    assert document.source is not None
-    trace = in_quantity(document.source, quantity, stream)
-    found = trace.stream(stream)
-    choice = _choice(trace, stream_spec(found, None, None), layer, head, None)
-    return condensed(found, choice, pairs)
-
-
-def _document_spec(document: Document, place: int) -> DocumentSpec:
-    return {
-        "id": document.id or str(place),
-        "label": list(document.label),
-        "prediction": list(document.prediction),
-        "right": document.right,
-        "posterior": [{"name": name, "value": value} for name, value in document.posterior.items()],
-    }
-
-
-def _running(spec: Spec, trace: Trace) -> Spec:
+def running(spec: Spec, trace: Trace) -> Spec:
     """The spec, whose sides know where there is white space in their text."""
     for shown in spec["streams"]:
         stream = trace.streams[shown["name"]]

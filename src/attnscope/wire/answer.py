@@ -24,6 +24,7 @@ from attnscope.wire.encode import (
     Encoded,
     deflate,
     encode,
+    encode_range,
     encode_sqrt8,
     pack_arrays,
     thumbnails,
@@ -37,6 +38,7 @@ from attnscope.wire.spec import (
     Spec,
     StreamSpec,
     WordsSpec,
+    is_share,
     key_of,
 )
 from attnscope.wire.steps import step_arrays, step_requests
@@ -241,7 +243,9 @@ def _row(shown: StreamSpec, request: Request) -> LayerSpec:
 def encoded_layer(spec: Spec, stream: Stream, row: LayerSpec) -> Encoded:
     """The codes of a layer's shown heads."""
     places = stream.places(row["layer"], row["heads"])
-    return encode(stream.layer(row["layer"]).rows(places), spec["encoding"])
+    rows = stream.layer(row["layer"]).rows(places)
+    shown = next(one for one in spec["streams"] if one["name"] == stream.name)
+    return encode(rows, spec["encoding"]) if is_share(shown) else encode_range(rows)
 
 
 def _layer(spec: Spec, stream: Stream, row: LayerSpec) -> Reply:
@@ -281,6 +285,8 @@ def _weights_reply(encoded: Encoded, data: bytes) -> Reply:
         "codec": "gzip",
         "spread": encoded.spread,
     }
+    if encoded.range is not None:
+        meta["range"] = list(encoded.range)
     return Reply(meta, data)
 
 

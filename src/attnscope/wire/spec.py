@@ -78,10 +78,11 @@ class MeasureSpec(TypedDict):
 
 
 class QuantitySpec(TypedDict):
-    """What a heat map can show of this stream (see `measures.QUANTITIES`).
+    """What can be shown of a stream (see `measures.QUANTITIES`).
 
     `per`: a number a head, or one for the layer. `high`: the largest there can be, None where the
-    data decide. `carried`: a saved page has it too; weights and scores it makes itself.
+    data decide. `across`: numbers of everything up to a layer, so that the last has it all.
+    `carried`: a saved page has it too; weights and scores it makes itself.
     """
 
     name: str
@@ -90,6 +91,7 @@ class QuantitySpec(TypedDict):
     per: Literal["head", "layer"]
     high: float | None
     signed: bool
+    across: bool
     carried: bool
 
 
@@ -133,7 +135,9 @@ class StepsSpec(TypedDict):
 class StreamSpec(TypedDict):
     """One attention stack. `query` and `key` are places in the spec's `sides`.
 
-    `patterns` name what each head shown does: a list a layer, as in `measures`.
+    `patterns` name what each head shown does: a list a layer, as in `measures`. `quantity` says
+    what the numbers of its layers are, where they are no weights, and `stack` which attention
+    stack they are of: a page may have one in several quantities, each a stream.
     """
 
     name: str
@@ -150,6 +154,8 @@ class StreamSpec(TypedDict):
     words: NotRequired[WordsSpec]
     document: NotRequired[DocumentSpec]
     steps: NotRequired[StepsSpec]
+    quantity: NotRequired[QuantitySpec]
+    stack: NotRequired[str]
 
 
 class PinnedSpec(TypedDict):
@@ -294,13 +300,15 @@ class ReplyMeta(TypedDict):
 
     `shape` is [head, query, key] for a layer; [cell, query, key] for thumbnails, with the cells
     in the order of the stream's `layers` and their `heads`, pooled by maximum.
-    `spread` is the most that a code may be away from its weight, in steps.
+    `spread` is the most that a code may be away from its weight, in steps. `range` has the signed
+    roots (of -4: -2) of the numbers that codes for 0 and 1 stand for, where they are no shares.
     """
 
     shape: list[int]
     encoding: EncodingName
     codec: Literal["gzip"]
     spread: float
+    range: NotRequired[list[float]]
 
 
 class ArraySpec(TypedDict):
@@ -320,6 +328,12 @@ class ArraysMeta(TypedDict):
 
     codec: Literal["gzip"]
     arrays: list[ArraySpec]
+
+
+def is_share(stream: StreamSpec) -> bool:
+    """Whether a stream's numbers are shares from 0 to 1, as weights are."""
+    shown = stream.get("quantity")
+    return shown is None or (shown["high"] == 1 and not shown["signed"])
 
 
 def key_of(request: Request) -> str:

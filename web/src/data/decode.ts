@@ -8,6 +8,8 @@ export interface Weights {
   codes: Uint8Array | Uint16Array;
   encoding: EncodingName;
   spread: number;
+  /** Where numbers are no shares: the signed roots of those that codes for 0 and 1 stand for. */
+  range?: readonly [number, number];
   /** How far a weight is known, where it does not follow from its code (see `reshape`). */
   bounds?(place: number, query: number, key: number): Bounds;
 }
@@ -78,7 +80,23 @@ export function boundsAt(weights: Weights, place: number, query: number, key: nu
   const code = codeAt(weights, place, query, key);
   const { encoding, spread } = weights;
   if (code === missingCode(encoding)) return null;
-  return [valueOf(encoding, code - spread), valueOf(encoding, code + spread)];
+  const [low, high] = [valueOf(encoding, code - spread), valueOf(encoding, code + spread)];
+  return weights.range ? [inRange(weights.range, low), inRange(weights.range, high)] : [low, high];
+}
+
+function inRange([low, high]: readonly [number, number], share: number): number {
+  const root = low + (high - low) * share;
+  return root * Math.abs(root);
+}
+
+const ranged = new WeakMap<readonly number[], Float32Array>();
+
+/** Code → number, of these weights. */
+export function tableOf({ encoding, range }: Weights): Float32Array {
+  if (!range) return weightTable(encoding);
+  const table = ranged.get(range) ?? weightTable(encoding).map((share) => inRange(range, share));
+  ranged.set(range, table);
+  return table;
 }
 
 /** Already inflated bytes → weights. */
@@ -91,7 +109,7 @@ export function unpack(bytes: Uint8Array, meta: ReplyMeta): Weights {
   if (bytes.length !== expected)
     throw new Error(`The data has ${bytes.length} bytes, expected ${expected} for shape [${meta.shape}].`);
   const codes = meta.encoding === "linear16" ? joinPlanes(bytes, count) : bytes;
-  return { shape: [cells, queries, keys], codes, encoding: meta.encoding, spread: meta.spread };
+  return { shape: [cells, queries, keys], codes, encoding: meta.encoding, spread: meta.spread, ...(meta.range && { range: [meta.range[0]!, meta.range[1]!] }) };
 }
 
 function joinPlanes(bytes: Uint8Array, count: number): Uint16Array {

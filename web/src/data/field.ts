@@ -1,7 +1,7 @@
 // The numbers that shade a text: layers and heads put together as the state says, one row (what a
 // query attends to), one column (who attends to a key) or the mean of all rows at a time.
 import type { Over, SideSpec } from "../types";
-import { boundsAt, weightTable, type Bounds, type Weights } from "./decode";
+import { boundsAt, tableOf, type Bounds, type Weights } from "./decode";
 import { meanOfPresent } from "./numbers";
 
 export interface Field {
@@ -43,13 +43,14 @@ function fused(values: Bounds[], over: Over): Bounds {
 /** Cells along a row or a column; NaN where all heads of all layers are missing. */
 function line(layers: LayerHeads[], over: Over, count: number, at: (i: number) => number): Float64Array {
   const [total, present] = [new Float64Array(count), new Float64Array(count)];
-  for (const { weights: { codes, encoding, shape }, places } of layers) {
-    const table = weightTable(encoding);
+  for (const { weights, places } of layers) {
+    const { codes, shape } = weights;
+    const table = tableOf(weights);
     for (let i = 0; i < count; i++) {
-      let [sum, heads, top] = [0, 0, 0];
+      let [sum, heads, top] = [0, 0, -Infinity];
       for (const place of places) {
         const weight = table[codes[place * shape[1] * shape[2] + at(i)]!]!;
-        if (weight >= 0) (sum += weight), heads++, (top = Math.max(top, weight));
+        if (!Number.isNaN(weight)) (sum += weight), heads++, (top = Math.max(top, weight));
       }
       if (heads) (total[i]! += over === "max" ? top : sum / heads), present[i]!++;
     }
@@ -60,7 +61,7 @@ function line(layers: LayerHeads[], over: Over, count: number, at: (i: number) =
 function meanRow(rows: Float64Array[]): Float64Array {
   const count = rows[0]!.length;
   const [total, present] = [new Float64Array(count), new Float64Array(count)];
-  for (const row of rows) row.forEach((value, i) => value >= 0 && ((total[i]! += value), present[i]!++));
+  for (const row of rows) row.forEach((value, i) => !Number.isNaN(value) && ((total[i]! += value), present[i]!++));
   return total.map((sum, i) => sum / present[i]!);
 }
 

@@ -17,6 +17,28 @@ export function formatBounds(bounds: Bounds, most = 4): string {
   return `${low.toFixed(2)}–${high.toFixed(2)}`;
 }
 
+/** Numbers of any size and sign: as many digits (4 to 1) as both bounds agree on. */
+export function preciseText(bounds: Bounds): string {
+  if (bounds === null) return "missing";
+  const [low, high] = bounds;
+  if (low < 0 && high <= 0) return low ? `−${preciseText([-high, -low])}` : "0";
+  if (high === 0) return "0";
+  for (let digits = 4; digits >= 1; digits--) {
+    const text = low.toPrecision(digits);
+    if (text === high.toPrecision(digits)) return plainText(text);
+  }
+  const least = Math.max(-low, high).toPrecision(1);
+  return low <= 0 ? `±${plainText(least)}` : `${plainText(low.toPrecision(2))}–${plainText(high.toPrecision(2))}`;
+}
+
+/** `0.00001230` → `1.230e−5`: few zeros in front, and no plus in an exponent. */
+function plainText(text: string): string {
+  const value = Number(text);
+  const digits = text.replace(/e.*$/, "").replace(/^0\.0*|\./g, "").length;
+  const fits = value === 0 || (value >= 0.001 && value < 1e6);
+  return fits ? (text.includes("e") ? String(value) : text) : value.toExponential(Math.max(0, digits - 1)).replace("e+", "e").replace("e-", "e−");
+}
+
 /** The mean of those numbers that are there; null where none is. */
 export function meanOfPresent(values: Bounds[]): Bounds {
   const present = values.filter((value) => value !== null);

@@ -4,10 +4,13 @@
 export type Mode = "light" | "dark";
 export type Rgb = readonly [number, number, number];
 
-/** The mean over heads, and scales that are nobody's own. */
 /** The strongest shade of running text; ink stays legible on it (WCAG AA). */
 export const SHADE: Record<Mode, Rgb> = { light: [255, 158, 74], dark: [150, 78, 14] };
 
+/** The same where numbers have a sign: for those above 0. `SHADE` is for those below, then. */
+export const SIGNED: Record<Mode, Rgb> = { light: [116, 174, 255], dark: [24, 84, 172] };
+
+/** The mean over heads, and scales that are nobody's own. */
 export const NEUTRAL: Record<Mode, Rgb> = { light: [60, 68, 82], dark: [200, 207, 219] };
 
 interface Oklch {

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { measureText } from "../data/order";
 import { css, headColor, inkOn, NEUTRAL, rgb, type Mode, type Rgb } from "../draw/color";
-import { soloHead, toggleHead, type Store } from "../store";
+import { soloHead, stackOf, toggleHead, type Store } from "../store";
 import type { CellStyle } from "../types";
 
 export interface Option {
@@ -33,7 +33,7 @@ export function StreamSelect({ store, streams }: { store: Store; streams: { name
   const options = streams.map(({ name, label }) => ({ value: name, label }));
   return (
     <Field label="Attention">
-      <Select name="stream" label="Attention stream" value={store.stream.value.name} options={options} onChange={(v) => (store.state.stream.value = v)} />
+      <Select name="stream" label="Attention stream" value={stackOf(store.stream.value)} options={options} onChange={(v) => (store.state.stream.value = v)} />
     </Field>
   );
 }

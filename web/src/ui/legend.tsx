@@ -21,8 +21,9 @@ export interface LegendProps {
   /** Colour of a weight, 0..1. */
   scale(weight: number): { color: Rgb; alpha: number } | string;
   scaleLabel: string;
-  /** What stands at the strong end, where it is not 1. */
+  /** What stands at the ends, where it is not 0 and 1. */
   scaleTop?: string;
+  scaleBottom?: string;
   /** How exact the numbers are, where it does not follow from the encoding. */
   accuracy?: string;
   notes: string[];
@@ -115,7 +116,7 @@ function SignedScale({ mode, label, scale }: { mode: Mode; label: string; scale:
   );
 }
 
-function Scale({ scale, scaleLabel, mode, scaleTop = "1" }: LegendProps) {
+function Scale({ scale, scaleLabel, mode, scaleTop = "1", scaleBottom = "0" }: LegendProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
     const context = sized(canvas.current!, 96, 10);
@@ -124,10 +125,10 @@ function Scale({ scale, scaleLabel, mode, scaleTop = "1" }: LegendProps) {
       context.fillStyle = typeof shown === "string" ? shown : `rgba(${shown.color},${shown.alpha})`;
       context.fillRect(x, 0, 1, 10);
     }
-  }, [mode, scaleLabel, JSON.stringify(scale(1))]);
+  }, [mode, scaleLabel, JSON.stringify([scale(0), scale(1)])]);
   return (
-    <span class="scale" role="img" aria-label={`${scaleLabel}, from 0 to ${scaleTop}`}>
-      {scaleLabel} 0 <canvas ref={canvas} /> {scaleTop}
+    <span class="scale" role="img" aria-label={`${scaleLabel}, from ${scaleBottom} to ${scaleTop}`}>
+      {scaleLabel} {scaleBottom} <canvas ref={canvas} /> {scaleTop}
     </span>
   );
 }

@@ -9,7 +9,7 @@ import type { SideSpec } from "../types";
 export interface ProseProps {
   side: SideSpec;
   label: string;
-  /** How strongly each token is shaded, 0..1; NaN where its number is missing; null as it was. */
+  /** How strongly each token is shaded, 0..1, or from -1 where numbers have a sign; NaN where its number is missing; null as it was. */
   shades: Float64Array | null;
   /** Tokens with a mark: what the shades are about, and what stays selected. */
   active: number[];
@@ -115,7 +115,11 @@ function spansOf(root: HTMLElement): HTMLElement[] {
 }
 
 function shade(spans: HTMLElement[], shades: Float64Array | null): void {
-  if (shades) spans.forEach((span, i) => span.style.setProperty("--v", Number.isNaN(shades[i]) ? "none" : (shades[i] ?? 0).toFixed(3)));
+  if (shades) spans.forEach((span, i) => {
+    const value = shades[i] ?? 0;
+    span.style.setProperty("--v", Number.isNaN(value) ? "none" : Math.abs(value).toFixed(3));
+    span.classList.toggle("against", value < 0);
+  });
 }
 
 /** Gives these tokens a class, and takes it from those that had it. */

@@ -294,6 +294,7 @@ button.map:hover { background: var(--hover); }
 .block + .block { margin-top: 6px; }
 .block > b { display: block; font-size: 12px; line-height: 1.6; font-weight: 650; }
 .tok { padding: 2px 0; border-radius: 3px; cursor: pointer; background: color-mix(in srgb, var(--shade) calc(var(--v, 0) * 100%), transparent); }
+.tok.against, .facts i.against { --shade: var(--against); }
 .tok[style*=none] { background: repeating-linear-gradient(135deg, var(--strong) 0 1px, transparent 1px 4px); }
 .tok.special { font-size: 12px; unicode-bidi: isolate; }
 .tok:hover, .tok.active { box-shadow: 0 0 0 1.5px var(--strong); }

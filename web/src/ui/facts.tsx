@@ -1,0 +1,52 @@
+// What is told beside a text: of a token the strongest on the other side, and of a whole document
+// its label, prediction and posterior.
+import type { Bounds } from "../data/decode";
+import type { DocumentSpec } from "../types";
+
+/** A token, the strongest on the other side, and maybe a pair. */
+export interface Told {
+  title: string;
+  about: string;
+  rows: Row[];
+  pair: Row | null;
+}
+
+export interface Row {
+  label: string;
+  bounds: Bounds;
+  /** Of the largest number, -1..1. */
+  share: number;
+}
+
+/** Beside the text: it covers none of it. */
+export function Facts({ told, text }: { told: Told | null; text(bounds: Bounds): string }) {
+  const line = ({ label, bounds, share }: Row) => (
+    <tr><td class="label"><i class={share < 0 ? "against" : ""} style={{ width: `${Math.abs(60 * share)}px` }} />{label}</td><td class="value">{text(bounds)}</td></tr>
+  );
+  if (!told) return <aside class="facts quiet">Point at a token for its number.</aside>;
+  return (
+    <aside class="facts" aria-live="polite">
+      <b>{told.title}</b> <span class="quiet">{told.about}</span>
+      {told.pair && <table class="pair">{line(told.pair)}</table>}
+      <table>{told.rows.map(line)}</table>
+    </aside>
+  );
+}
+
+/** What is known of a document beside its text. */
+export function Said({ id, label, prediction, right, posterior }: DocumentSpec) {
+  const named = (name: string, values: string[]) => values.length > 0 && <span><span class="quiet">{name}</span> {values.join(", ")}</span>;
+  const best = [...posterior].sort((a, b) => b.value - a.value).slice(0, 4);
+  return (
+    <div class="about">
+      <b>{id}</b>
+      {named("label", label)}
+      {named("prediction", prediction)}
+      {right !== null && <span class={right ? "right" : "wrong"}>{right ? "✓ right" : "✗ wrong"}</span>}
+      {best.map(({ name, value }) => (
+        <span key={name} class="posterior"><i style={{ width: `${Math.min(Math.max(value, 0), 1) * 40}px` }} />{name} {value.toFixed(3)}</span>
+      ))}
+      {posterior.length > best.length && <span class="quiet">and {posterior.length - best.length} more</span>}
+    </div>
+  );
+}
