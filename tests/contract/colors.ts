@@ -1,6 +1,7 @@
 // Prints every colour of the front end that a figure shows too, as JSON.
-import { css, headColor, heatRamp, inkOn, layerColor, NEUTRAL, rgb, type Mode } from "../../web/src/draw/color";
+import { css, headColor, heatRamp, inkOn, layerColor, NEUTRAL, rgb, SHADE, type Mode } from "../../web/src/draw/color";
 import { MISSING, rampOf } from "../../web/src/draw/scale";
+import { patchColor } from "../../web/src/draw/patches";
 import { WEIGHT_COLOR } from "../../web/src/draw/neurons";
 import { shade } from "../../web/src/draw/strips";
 import { GROUND } from "../../web/src/views/paint";
@@ -16,6 +17,8 @@ const colors = (mode: Mode) => ({
   weight: WEIGHT_COLOR[mode],
   ground: GROUND[mode],
   neutral: NEUTRAL[mode],
+  shade: SHADE[mode],
+  patches: range(65).map((step) => patchColor((step / 64) ** 2)),
   missing: MISSING[mode],
   maps: [false, true].map((signed) => [...rampOf(signed, mode)].map((p) => [p & 255, (p >> 8) & 255, (p >> 16) & 255])),
   inks: range(64).map((head) => inkOn(rgb(headColor(head, mode)))),

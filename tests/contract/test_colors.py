@@ -53,6 +53,13 @@ def test_single_colors_are_the_same(screen, mode):
     assert list(colors.CELL_GROUND[mode]) == screen[mode]["ground"]
     assert list(colors.NEUTRAL[mode]) == screen[mode]["neutral"]
     assert list(colors.MAP_MISSING[mode]) == screen[mode]["missing"]
+    assert list(colors.SHADE[mode]) == screen[mode]["shade"]
+
+
+def test_the_colors_over_a_picture_are_the_same(screen):
+    there = [list(map(float, re.findall(r"[\d.]+", one))) for one in screen["light"]["patches"]]
+    ours = colors.patch_ramp() * [255, 255, 255, 1]
+    np.testing.assert_allclose(ours, there, atol=1e-9)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -47,6 +47,46 @@ def opened(trace: Trace) -> Figure:
     return view.figure()
 
 
+def causal_map(roll: int = 0) -> Trace:
+    """A text that is read from left to right, so that a generation can be told of it."""
+    weights = np.tril(np.roll(pattern(4, 6, 12), roll, axis=0)) + 1e-6 * np.tri(12)
+    return attnscope.from_attention(
+        (weights / weights.sum(-1, keepdims=True)).astype(np.float32), NAMES
+    )
+
+
+def patches(roll: int = 0) -> Trace:
+    return attnscope.from_attention(
+        np.roll(pattern(4, 6, 13), roll, axis=0), ["[CLS]", *(f"p{i}" for i in range(12))]
+    )
+
+
+def pictured(trace: Trace) -> Figure:
+    """A picture with a bright disc, and what one of its patches looks at."""
+    y, x = np.mgrid[:60, :80]
+    disc = (x - 50) ** 2 + (y - 25) ** 2 < 200
+    pixels = np.where(disc[..., None], [220, 60, 50], [90, 150, 220]).astype(np.uint8)
+    return trace.image_view(pixels, 1, query=5, grid=(3, 4), theme="dark").figure()
+
+
+def told(trace: Trace) -> Figure:
+    """Documents of which each has a scale of its own."""
+    made = [
+        attnscope.Document(trace, label="good", prediction="good", id="first"),
+        attnscope.Document(
+            NAMES[1:6], trace.weights(1, 2)[3, 1:6], label="bad", prediction="good",
+            posterior={"good": 0.7, "bad": 0.3},
+        ),
+    ]  # fmt: skip
+    return attnscope.Documents(made).text_view(layer=1, head=2, theme="dark").figure()
+
+
+def measured(trace: Trace) -> Figure:
+    view = trace.heads_view("entropy").widget()
+    view.opened = {"layer": 1, "head": 2}
+    return view.figure()
+
+
 @dataclass(frozen=True)
 class Scene:
     """One picture: a trace, and a figure of it (an Axes or a Figure)."""
@@ -81,6 +121,11 @@ SCENES = [
     Scene("model-opened", plain, opened),
     Scene("neurons", causal, lambda t: plot.neurons(t, 0, 0, 6, ax=new())),
     Scene("rollout", plain, lambda t: plot.rollout(t, start_layer=2, ax=new())),
+    Scene("heads-opened", plain, measured),
+    Scene("text-view", plain, lambda t: t.text_view(3, layer=1, head=2).figure(width=4)),
+    Scene("documents-dark", plain, told),
+    Scene("generation", causal_map, lambda t: t.generation_view(2, 1, 2, start=6).figure(width=4)),
+    Scene("image-dark", patches, pictured),
     Scene("text", plain, lambda t: plot.text(t, 3, layer=1, head=2, width=3, ax=new())),
 ]  # fmt: skip
 

@@ -71,6 +71,10 @@ def test_an_answer_that_was_written_elsewhere(trace: attnscope.Trace) -> None:
         ("generated", 2, 4),
     ]
     assert steps.weights(0).shape == (2, 2, 4)
+    spec = arrays.generation_view(start=2).spec
+    shown = spec["streams"][0]["steps"]
+    assert spec["sides"][shown["text"]]["text"] == list("abcd")  # the last one was read, too
+    assert shown["first"] == 2
     with pytest.raises(InputError, match=r"nothing was generated in this trace. Record it with"):
         arrays.steps()
     for start in (0, 4):

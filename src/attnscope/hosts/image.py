@@ -11,23 +11,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnscope import plot
-from attnscope._numbers import index_of
 from attnscope.errors import InputError
+from attnscope.hosts.image_patches import draw_image
+from attnscope.hosts.image_texts import draw_generation, draw_texts
+from attnscope.hosts.shown import (
+    active_heads,
+    common,
+    display_of,
+    opened_cell,
+    part_shown,
+    pin_shown,
+    pinned_option,
+    shown_head,
+    shown_row,
+    shown_stream,
+)
 from attnscope.measures import QUANTITIES
 from attnscope.plot.canvas import PAGE, empty_figure, write_title
 from attnscope.plot.colors import NEUTRAL, WEIGHT, layer_color, rgb
-from attnscope.plot.cut import cut_part, cut_stream, note_of, place_in_cut
+from attnscope.plot.cut import cut_stream, note_of
 from attnscope.plot.fonts import letters_for
 from attnscope.plot.ink import ink_of
 from attnscope.plot.maps import frame_cell
-from attnscope.plot.part import Part, ranges
+from attnscope.plot.measure import draw_measure
+from attnscope.plot.part import ranges
 from attnscope.plot.picture import Picture, draw_picture
 from attnscope.plot.saving import save_drawn
 from attnscope.stream import Stream
-from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.views.display import CHECKS, Display
-from attnscope.wire.spec import CellSpec, LayerSpec, PinnedSpec, Spec, StreamSpec
+from attnscope.wire.spec import CellSpec, Spec, StreamSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +83,7 @@ def _head(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> None
     shown = shown_stream(spec)
     row = shown_row(spec, shown)
     plot.lines(
-        trace, row["layer"], active_heads(spec, row), **_pinned(trace, spec), ax=figure,
+        trace, row["layer"], active_heads(spec, row), **pinned_option(trace, spec), ax=figure,
         **common(spec), width=width, **display_of(spec),
     )  # fmt: skip
 
@@ -129,7 +141,7 @@ def _neuron(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> No
         color = rgb(WEIGHT[ink_of(spec["theme"]).mode])
         _one_head(trace, spec, figure, cell, color, width)
         return
-    pinned = _pinned(trace, spec).get("query")
+    pinned = pinned_option(trace, spec).get("query")
     if pinned is None:
         raise InputError(
             "the neuron view shows no query's steps yet: pin a query by a click, by "
@@ -161,87 +173,34 @@ def _matrix(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> No
         frame_cell(ax, *place, ink_of(spec["theme"]))
 
 
+def _heads(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> None:
+    """The map of the measure, and beside it the head that is opened."""
+    shown, opened, ink = shown_stream(spec), opened_cell(spec), ink_of(spec["theme"])
+    given = next((m for m in shown["measures"] if m["name"] == spec["state"]["measure"]), None)
+    measure = given or shown["measures"][0]
+    if opened is None or opened["head"] is None:
+        draw_measure(figure, shown["layers"], measure, ink, None, width)
+        return
+    tall = 0.3 * len(shown["layers"]) + 1
+    figure.set(size_inches=(width or PAGE, min(max(3.0, tall), 8)), facecolor=ink.bg)
+    figure.set_layout_engine("constrained")
+    grid, detail = figure.subplots(1, 2)
+    draw_measure(grid, shown["layers"], measure, ink, opened, None)
+    tokens = spec["state"]["filter"]
+    plot.head(
+        trace, opened["layer"], opened["head"], stream=shown["name"], ax=detail, tokens=tokens,
+        theme=spec["theme"], color=spec["state"]["color"],
+    )  # fmt: skip
+
+
 DRAWN: dict[str, Callable[[Trace, Spec, Figure, float | None], None]] = {
     "head": _head,
     "model": _model,
     "neuron": _neuron,
     "matrix": _matrix,
+    "heads": _heads,
+    "text": draw_texts,
+    "generation": draw_generation,
+    "image": draw_image,
 }
 """How each view is drawn."""
-
-
-def common(spec: Spec) -> dict[str, Any]:
-    """What all figures take from a state."""
-    state = spec["state"]
-    return {"stream": state["stream"], "tokens": state["filter"], "theme": spec["theme"]}
-
-
-def display_of(spec: Spec) -> Display:
-    """The options of the head and model view, as the reader has set them."""
-    values: Any = {name: spec["state"][name] for name in CHECKS}  # type: ignore[literal-required]
-    values["renormalise"] = values["renormalise"] and values["hide_special"]
-    display: Display = values
-    return display
-
-
-def shown_stream(spec: Spec) -> StreamSpec:
-    """The stream on the screen."""
-    return next(s for s in spec["streams"] if s["name"] == spec["state"]["stream"])
-
-
-def shown_row(spec: Spec, shown: StreamSpec) -> LayerSpec:
-    """The layer on the screen: the state's, or the first where the stream lacks it."""
-    rows = {row["layer"]: row for row in shown["layers"]}
-    return rows.get(index_of("layer", spec["state"]["layer"]), shown["layers"][0])
-
-
-def shown_head(spec: Spec, row: LayerSpec) -> int:
-    """The one head on the screen: the state's, or the first where the layer lacks it."""
-    head = spec["state"]["head"]
-    return head if head is not None and head in row["heads"] else row["heads"][0]
-
-
-def active_heads(spec: Spec, row: LayerSpec) -> list[int]:
-    """The heads switched on; all where none is, and the mean is not."""
-    state = spec["state"]
-    chosen = state["heads"]
-    active = [head for head in row["heads"] if chosen is None or head in chosen]
-    return active or ([] if state["mean"] and len(row["heads"]) > 1 else row["heads"])
-
-
-def opened_cell(spec: Spec) -> CellSpec | None:
-    """The cell opened in detail, if the stream on the screen has it."""
-    cell = spec["state"]["opened"]
-    rows = {row["layer"]: row["heads"] for row in shown_stream(spec)["layers"]}
-    if cell is None or cell["layer"] not in rows:
-        return None
-    there = spec["state"]["mean"] if cell["head"] is None else cell["head"] in rows[cell["layer"]]
-    return cell if there else None
-
-
-def part_shown(trace: Trace, spec: Spec) -> Part:
-    """The heads and tokens on the screen."""
-    shown = shown_stream(spec)
-    heads = {row["layer"]: row["heads"] for row in shown["layers"]}
-    tokens = spec["state"]["filter"]
-    return cut_part(trace, shown["name"], tokens, False, heads, display_of(spec))
-
-
-def pin_shown(trace: Trace, spec: Spec) -> PinnedSpec | None:
-    """The pinned token by its place among those left, if it is among those shown."""
-    pinned, shown = spec["state"]["pinned"], shown_stream(spec)
-    if pinned is None:
-        return None
-    tokens: Tokens = getattr(trace.streams[shown["name"]], pinned["side"])
-    hidden = spec["state"]["hide_special"]
-    place = place_in_cut(tokens, pinned["index"], hide_special=hidden)
-    if place is None or place not in getattr(part_shown(trace, spec), pinned["side"]):
-        return None
-    return {"side": pinned["side"], "index": place}
-
-
-def _pinned(trace: Trace, spec: Spec) -> dict[str, Any]:
-    """`query=` or `key=` of the pinned token, or neither."""
-    pinned = spec["state"]["pinned"]
-    shown = pinned is not None and pin_shown(trace, spec) is not None
-    return {pinned["side"]: pinned["index"]} if pinned and shown else {}

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 Mode = Literal["light", "dark"]
 Oklch = tuple[float, float, float]
@@ -50,6 +50,7 @@ CELL_GROUND: dict[str, Rgb] = {"light": (246, 247, 250), "dark": (25, 28, 34)}
 STRIP_GROUND: dict[str, Rgb] = {"light": (241, 243, 246), "dark": (33, 37, 44)}
 POSITIVE: dict[str, Oklch] = {"light": (0.47, 0.19, 259), "dark": (0.74, 0.15, 250)}
 NEGATIVE: dict[str, Oklch] = {"light": (0.63, 0.18, 47), "dark": (0.74, 0.16, 55)}
+SHADE: dict[str, Rgb] = {"light": (255, 158, 74), "dark": (150, 78, 14)}
 WEIGHT: dict[str, Oklch] = {"light": (0.54, 0.14, 165), "dark": (0.78, 0.14, 168)}
 
 
@@ -187,6 +188,19 @@ def _diverging(t: float, mode: Mode) -> Oklch:
     size, hue = abs(t), 50 if t < 0 else 257
     lightness = 0.975 - 0.5 * size if mode == "light" else 0.22 + 0.58 * size
     return lightness, 0.17 * size**0.8, hue
+
+
+@cache
+def patch_ramp() -> Float[np.ndarray, "65 4"]:
+    """The image view's colours over a grey picture, with their opacity, all 0..1."""
+    made = []
+    for t in (step / 64 for step in range(65)):
+        bow = math.sin(math.pi * (0.1 + 0.75 * t))
+        color = rgb((0.2 + 0.72 * t, 0.05 + 0.15 * bow, (300 + 155 * t) % 360))
+        made.append((*(channel / 255 for channel in color), 0.62 + 0.1 * t))
+    ramp = np.array(made)
+    ramp.setflags(write=False)
+    return ramp
 
 
 def ink_on(color: Rgb) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,10 @@ from attnscope.plot.canvas import (
 )
 from attnscope.plot.fonts import letters_for
 from attnscope.plot.ink import Ink, ink_of
-from attnscope.plot.maps import Scale, add_bar, colors_of, draw_map, extent_of, top_of
+from attnscope.plot.maps import Scale, add_bar, colors_of, draw_map, extent_of, frame_cell, top_of
 from attnscope.plot.part import Block
 from attnscope.trace import Trace
-from attnscope.wire.spec import Theme
+from attnscope.wire.spec import CellSpec, LayerSpec, MeasureSpec, Theme
 
 ROOM, LARGE = 0.22, 0.4
 """Inches of a cell, where there are many and where there are few."""
@@ -70,19 +71,56 @@ def measure(
     """
     ink = ink_of(theme)
     values, layers, heads = _square(trace, name, stream)
+    scale = _scale(name, values, ink, vmax, cmap)
+    ax = _drawn(ax, (values, layers, heads), scale, ink, bar, numbers, width)
+    write_title(ax, title, named(name).capitalize(), ink, letters_for([name]))
+    return ax
+
+
+def draw_measure(
+    ax: Any, rows: Sequence[LayerSpec], measure: MeasureSpec, ink: Ink, marked: CellSpec | None,
+    width: float | None,
+) -> None:  # fmt: skip
+    """The map of the heads view: its layers and heads, shares from 0 to 1, one head in a frame."""
+    layers = [row["layer"] for row in rows]
+    heads = list(dict.fromkeys(head for row in rows for head in row["heads"]))
+    values = np.full((len(layers), len(heads)), np.nan)
+    for place, (row, given) in enumerate(zip(rows, measure["values"], strict=True)):
+        at = [heads.index(head) for head in row["heads"]]
+        values[place, at] = [np.nan if number is None else number for number in given]
+    name, largest = measure["name"], max(map(abs, extent_of([values])))
+    scale = _scale(name, values, ink, 1.0 if largest <= 1 else None, None)
+    ax = _drawn(ax, (values, layers, heads), scale, ink, True, True, width)
+    if marked is not None and marked["head"] is not None:
+        frame_cell(ax, layers.index(marked["layer"]), heads.index(marked["head"]), ink)
+    write_title(ax, None, named(name).capitalize(), ink, letters_for([name]))
+
+
+def named(name: str) -> str:
+    """A measure's name as people write it."""
+    return name.replace("_", " ")
+
+
+def _scale(name: str, values: np.ndarray, ink: Ink, vmax: float | None, cmap: Any) -> Scale:
+    """Numbers to colours; 0 is the middle where some are below it."""
     low, high = extent_of([values])
-    low = min(low, 0)
-    scale = Scale(
-        colors_of(cmap, ink), Normalize(low, top_of(vmax, high, low)),
-        " ".join([name.replace("_", " "), *([f"({UNITS[name]})"] if name in UNITS else [])]),
-    )  # fmt: skip
+    top = top_of(vmax, max(high, -low), 0)
+    label = " ".join([named(name), *([f"({UNITS[name]})"] if name in UNITS else [])])
+    norm = Normalize(-top if low < 0 else 0, top)
+    return Scale(colors_of(cmap, ink, signed=low < 0), norm, label)
+
+
+def _drawn(
+    ax: Any, square: tuple[np.ndarray, list[int], list[int]], scale: Scale, ink: Ink, bar: bool,
+    numbers: bool, width: float | None,
+) -> Any:  # fmt: skip
+    values, layers, heads = square
     ax, room = _framed(ax, layers, heads, ink, bar, width)
     image = draw_map(ax, Block(values, np.isnan(values)), scale, ink)
     if bar:
         add_bar(ax, image, scale, ink, "hatched: no such head" if np.isnan(values).any() else "")
     if numbers and room >= NUMBERS:
         _write(ax, values, scale, room)
-    write_title(ax, title, name.replace("_", " ").capitalize(), ink, letters_for([name]))
     return ax
 
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.cm import ScalarMappable
-from matplotlib.patches import Rectangle
 
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.measures.known import position_of
-from attnscope.plot.canvas import PAGE, axes_on, plain, points, write_title
-from attnscope.plot.colors import hexed, ink_on
-from attnscope.plot.flow import PADDING, Placed, flowed, joined_in
+from attnscope.plot.canvas import PAGE, axes_on, points, write_title
+from attnscope.plot.flow import joined_in
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink, ink_of
-from attnscope.plot.maps import Scale, add_bar, scale_of
+from attnscope.plot.maps import add_bar, scale_of
 from attnscope.plot.part import Block, Part, SideName, part_of
+from attnscope.plot.prose import SIZE, Paragraph, laid_out, write_prose
 from attnscope.trace import Trace
 from attnscope.wire.spec import Theme
 
-SIZE, LEAST_SIZE = 8.5, 4.0
-LEADING = 1.75
-"""From line to line, in sizes of the text."""
+LEAST_SIZE = 4.0
 
 
 def text(
@@ -85,9 +81,12 @@ def text(
     scale = scale_of([block], part.quantity, ink, color, vmax, cmap)
     made = _said(part, at, layer, head)
     letters = letters_for([*part.texts(side), made])
-    ax = _written(ax, part, side, block.values[0], scale, ink, letters, width, bar)
-    if at and getattr(part.stream, at[0]) is getattr(part.stream, side):
-        _frame(ax, at[1] - shown.start, ink)
+    own = at and getattr(part.stream, at[0]) is getattr(part.stream, side)
+    paragraph = Paragraph(
+        part.texts(side), joined_in(getattr(part.stream, side), shown), block.values[0], scale,
+        framed={at[1] - shown.start: ink.accent} if at and own else {},
+    )  # fmt: skip
+    ax = _written(ax, paragraph, ink, letters, width, bar)
     write_title(ax, title, made, ink, letters)
     return ax
 
@@ -137,58 +136,20 @@ def _said(part: Part, at: tuple[str, int] | None, layer: int | None, head: int |
 
 
 def _written(
-    ax: Any, part: Part, side: SideName, numbers: np.ndarray, scale: Scale, ink: Ink,
-    letters: Letters, width: float | None, bar: bool,
-) -> Any:  # fmt: skip
-    """An Axes with the tokens in it."""
-    texts = part.texts(side)
-    joined = joined_in(getattr(part.stream, side), getattr(part, side))
+    ax: Any, paragraph: Paragraph, ink: Ink, letters: Letters, width: float | None, bar: bool
+) -> Any:
+    """An Axes with the tokens in it, in smaller letters where they would not fit."""
     across, size = 72 * (width or PAGE) - 8, SIZE
-    placed = flowed(texts, joined, across, size, letters)
-    high = _height(placed, size)
+    high = laid_out([paragraph], across, letters)[2]
     ax, made = axes_on(ax, (width or PAGE, high / 72 + 0.35 + 0.5 * bar), ink)
-    if bar:
+    scale = paragraph.scale
+    if bar and scale:
         add_bar(ax, ScalarMappable(scale.norm, scale.cmap), scale, ink, below=True)
     if not made:
         across, high = points(ax)
-        placed = flowed(texts, joined, across, size, letters)
-        while size > LEAST_SIZE and _height(placed, size) > high:
+        while size > LEAST_SIZE and laid_out([paragraph], across, letters, size)[2] > high:
             size *= 0.93
-            placed = flowed(texts, joined, across, size, letters)
-    ax.set(xlim=(0, across), ylim=(max(high, _height(placed, size)), 0))
+    ax.set(xlim=(0, across), ylim=(max(high, laid_out([paragraph], across, letters, size)[2]), 0))
     ax.axis("off")
-    for one in placed:
-        _token(ax, one, texts[one.token], float(numbers[one.token]), size, scale, ink, letters)
+    write_prose(ax, [paragraph], across, ink, letters, size)
     return ax
-
-
-def _height(placed: Sequence[Placed], size: float) -> float:
-    return (placed[-1].line + 1) * size * LEADING
-
-
-def _token(
-    ax: Any, at: Placed, name: str, number: float, size: float, scale: Scale, ink: Ink,
-    letters: Letters,
-) -> None:  # fmt: skip
-    top = at.line * size * LEADING
-    color = ink.ink
-    box = Rectangle(
-        (at.x, top), at.width, size * (LEADING - 0.2), gid=f"token-{at.token}", linewidth=0
-    )
-    if np.isnan(number):
-        box.set(fill=False, hatch="//////", edgecolor=ink.strong)
-    else:
-        red, green, blue, _ = (int(v) for v in scale.cmap(scale.norm(number), bytes=True))
-        box.set_facecolor(hexed((red, green, blue)))
-        color = ink_on((red, green, blue))
-    ax.add_patch(box)
-    x, y = at.x + PADDING * size, top + size * (LEADING - 0.2) / 2
-    look = {"fontsize": size, "fontfamily": list(letters.family), "va": "center_baseline"}
-    plain(ax.text(x, y, letters.shown(name), color=color, **look))
-
-
-def _frame(ax: Any, token: int, ink: Ink) -> None:
-    """A line around the box of the token that the shades are about."""
-    for box in ax.patches:
-        if box.get_gid() == f"token-{token}":
-            box.set(edgecolor=ink.accent, linewidth=1.2, zorder=1.5)

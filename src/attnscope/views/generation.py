@@ -113,7 +113,10 @@ def _add_text(spec: Spec, one: StreamSpec, trace: Trace, shown: Trace, made: Gen
     one["steps"] = {"text": one["key"], "first": None}
     if one["name"] == made.stream:
         place = first_made(trace.streams[one["name"]], made)
-        one["steps"] = {"text": len(sides), "first": place}
+        one["steps"]["first"] = place
+        if place + len(made) <= len(key):  # the last token was read, too
+            return
+        one["steps"]["text"] = len(sides)
         whole = _with_last(key, made.tokens)
         sides.append({**side_spec(whole), "spaced": spaced(whole)})
 

@@ -123,7 +123,7 @@ class DocumentSpec(TypedDict):
 class StepsSpec(TypedDict):
     """Of a stream whose queries are tokens that were generated: the text that their keys are in.
 
-    `text` is a place in the spec's `sides`: all keys, and behind them the last token, which was
+    `text` is a place in the spec's `sides`: all keys, and behind them the last token if it was
     made and not read. `first` is the place in it of the first token that was generated; None where
     the keys are another text (cross-attention).
     """
