@@ -14,7 +14,7 @@ import click
 from attnscope.cli_generate import generate_command, size_text
 from attnscope.cli_options import as_table, captured, of_a_text, print_table, quiet_transformers
 from attnscope.cli_plot import TAKES, options_of, write_figure
-from attnscope.cli_what_if import ablate_command, compare_command
+from attnscope.cli_what_if import ablate_command, compare_command, sources_command
 from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
 from attnscope.wire.spec import ViewName
 
@@ -57,6 +57,7 @@ def main() -> None:
 
 main.add_command(compare_command)
 main.add_command(ablate_command)
+main.add_command(sources_command)
 main.add_command(generate_command)
 
 

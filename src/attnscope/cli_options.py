@@ -25,12 +25,17 @@ def of_a_text(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def as_table(command: Callable[..., None]) -> Callable[..., None]:
-    """How a command that prints a table may be asked to print it."""
+def in_a_form(command: Callable[..., None]) -> Callable[..., None]:
+    """How a table may be printed."""
     as_json = click.option("--json", "form", flag_value="json", help="Print JSON.")
     as_csv = click.option("--csv", "form", flag_value="csv", help="Print comma-separated text.")
+    return as_json(as_csv(command))
+
+
+def as_table(command: Callable[..., None]) -> Callable[..., None]:
+    """How a command that prints a table of heads may be asked to print it."""
     stream = click.option("--stream", help="encoder, decoder or cross, where there are several.")
-    return stream(as_json(as_csv(command)))
+    return stream(in_a_form(command))
 
 
 def captured(

@@ -1,4 +1,8 @@
-"""`attnscope compare` and `ablate`: what changes with another text or model, or without a head."""
+"""`attnscope compare`, `ablate`, `sources`: what changes with another text, or without a part.
+
+For scripts: they exit with 1 where more has changed than was allowed, or something else than was
+asked for has the largest effect; with 2 for an error, which is one line on stderr.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from attnscope.cli_options import as_table, captured, of_a_text, print_table, quiet_transformers
+from attnscope.cli_options import (
+    as_table,
+    captured,
+    in_a_form,
+    of_a_text,
+    print_table,
+    quiet_transformers,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from attnscope.measures.table import Table
@@ -33,7 +44,10 @@ def compare_command(
     form: str | None,
     most: float | None,
 ) -> None:
-    """Say which heads change most from TEXT to OTHER, or from one model to another."""
+    """Say which heads change most from TEXT to OTHER, or from one model to another.
+
+    Exit code: 0; 1 where --most is given and a head has changed more; 2 for an error.
+    """
     import attnscope
 
     if other is None and other_model is None:
@@ -101,6 +115,8 @@ def ablate_command(
 
     For a model with logits: the most probable tokens before and after. For one without: the heads
     that attend to something else then.
+
+    Exit code: 0; 1 where --most is given and the first row has changed more; 2 for an error.
     """
     import attnscope
     from attnscope.pretrained import load
@@ -151,3 +167,52 @@ def _predicted(
             parts["after"].append(now[row["id"]])
     change = np.array(parts["after"]) - np.array(parts["before"])
     return Table({**parts, "change": change})
+
+
+@click.command("sources")
+@click.argument("prompt")
+@click.option("--model", required=True, help="A model's folder, or its name on the hub.")
+@click.option("--answer", help="The text that follows; without it, what the model writes.")
+@click.option("--marker", "markers", multiple=True, required=True, metavar="'[1]'",
+              help="A string that a part begins with; give one for each part.")  # fmt: skip
+@click.option("--max-new-tokens", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--per", type=click.Choice(["answer", "token"]), default="answer", show_default=True)
+@click.option("--from", "wanted", metavar="'[1]'", help="Exit with 1 unless this part's effect is "
+              "the largest.")  # fmt: skip
+@in_a_form
+@click.pass_context
+def sources_command(
+    ctx: click.Context,
+    prompt: str,
+    model: str,
+    answer: str | None,
+    markers: tuple[str, ...],
+    max_new_tokens: int,
+    per: str,
+    wanted: str | None,
+    form: str | None,
+) -> None:
+    """Say which parts of PROMPT (- for stdin), such as retrieved chunks, an answer comes from.
+
+    Share of attention, share in what is moved, and what the answer's log-probability (nats) loses
+    without the part.
+
+    Exit code: 0; 1 where --from is given and another part has the largest effect; 2 for an error.
+    """
+    import attnscope
+    from attnscope.capture.sources import over_answer
+    from attnscope.pretrained import load
+
+    if wanted is not None and wanted not in markers:
+        raise click.BadParameter(f"{wanted!r} is no --marker.", param_hint="'--from'")
+    quiet_transformers()
+    text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
+    options: dict[str, Any] = {"markers": markers, "max_new_tokens": max_new_tokens}
+    network, tokenizer = load(model, head=True)
+    table = attnscope.sources(network, tokenizer, text, answer, **options, per="token")
+    whole = over_answer(table)
+    print_table(whole if per == "answer" else table, form)
+    largest = str(whole["part"][np.argmax(whole["effect"])])
+    if wanted is not None and largest != wanted.strip():
+        click.echo(f"the answer comes from {largest!r} rather than {wanted!r}.", err=True)
+        ctx.exit(1)

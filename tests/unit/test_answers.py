@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import transformers as hf
+from click.testing import CliRunner
 from tokenizers import processors
 
 import attnscope
-from attnscope import InputError, pretrained
+from attnscope import InputError, cli, pretrained
+from tests.generating import build_writer
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
 from tests.words import word_tokenizer
 
@@ -94,6 +98,33 @@ def test_shares_are_of_the_rows_that_make_the_answer(tokenizer: Any) -> None:
         found = rows_of(whole)[part, None]
         assert found["effect"] == pytest.approx(sum(row["effect"] for row in tokens))
         assert found["weight"] == pytest.approx(np.mean([row["weight"] for row in tokens]))
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "bloom", "gptj", "gemma2", "gpt_oss", "mistral"])
+def test_parts_hidden_in_one_batch_are_parts_hidden_one_by_one(
+    tokenizer: Any, monkeypatch: Any, name: str
+) -> None:
+    model = build_writer(name)
+    given = (model, tokenizer, "w1 w2 w3 w4 w5 w6", "w7 w9")
+    options = {"ranges": [("a", 3, 5), ("b", 6, 11), ("c", 12, 14)], "per": "token"}
+    passes = []
+    hook = model.register_forward_hook(lambda *_: passes.append(1))
+    together = attnscope.sources(*given, **options)
+    assert len(passes) == 2  # the capture, and one for all
+    monkeypatch.setattr("attnscope.capture.sources.TOKENS", 1)
+    apart = attnscope.sources(*given, **options)
+    assert len(passes) == 2 + 1 + 4
+    hook.remove()
+    np.testing.assert_allclose(together["effect"], apart["effect"], atol=1e-5)
+    ids = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 9]])
+    with torch.no_grad(), attnscope.ablate(model, keys=[2, 3]):
+        rows = model(input_ids=ids).logits[0, 5:7].float().log_softmax(-1)
+    with torch.no_grad():
+        base = model(input_ids=ids).logits[0, 5:7].float().log_softmax(-1)
+    expected = (base - rows)[[0, 1], [7, 9]].tolist()
+    assert [rows_of(together)["b", at]["effect"] for at in (0, 1)] == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_an_answer_that_the_model_writes(analytic: Any, tokenizer: Any) -> None:
@@ -204,6 +235,9 @@ def test_parts_of_a_context_and_the_longest_answer(reader: Any) -> None:
         ({"answer": 3}, "answer must be a string, got int"),
         ({"answer": ""}, "the answer has no token: give answer= with at least one word"),
         ({"markers": ["w31"]}, "the marker 'w31' is not in the text"),
+        ({"markers": ["w1", "w5"]}, "the marker 'w5' is there 2 times: each must be there once"),
+        ({"ranges": [("a", 8, 16), ("b", 14, 19)]}, "'a' and 'b' overlap at characters 14 to 16"),
+        ({"ranges": [("a", 8, 99)]}, "'a' goes from character 8 to 99, which is no range of the"),
         ({"ranges": [("a", 7, 8)]}, "segment 'a' matches nothing: no token starts in characters 7"),
         ({"ranges": [("a", 0, 9)], "markers": ["w1"]}, "give ranges= or markers=, not both"),
         ({"per": "chunk"}, "per must be 'answer' or 'token', got 'chunk'"),
@@ -228,3 +262,35 @@ def test_models_of_another_kind(analytic: Any, tokenizer: Any, reader: Any) -> N
         attnscope.find_answer(build("bert"), reader[1], "w1", CONTEXT)
     with pytest.raises(InputError, match="segment 'a' matches nothing"):
         attnscope.find_answer(*reader, "w1", CONTEXT, ranges=[("a", 1, 2)])
+
+
+def test_the_command_tables_the_parts_and_fails_on_request(
+    analytic: Any, tokenizer: Any, tmp_path: Path
+) -> None:
+    analytic.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    markers = [part for marker in ("w1", "w5 w6", "w9") for part in ("--marker", marker)]
+    given = ["sources", PROMPT, "--model", str(tmp_path), "--max-new-tokens", "2", *markers]
+
+    def invoke(*more: str, **options: Any) -> Any:
+        return CliRunner().invoke(cli.main, [*given, *more], **options)
+
+    done = invoke("--json", "--from", "w5 w6")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert [row["part"] for row in rows] == ["w1", "w5 w6", "w9"]
+    assert rows[1]["effect"] > 10
+    other = invoke("--csv", "--per", "token", "--from", "w1")
+    assert other.exit_code == 1
+    assert other.stderr.endswith("the answer comes from 'w5 w6' rather than 'w1'.\n")
+    assert other.stdout.splitlines()[0] == "part,token,text,weight,norm,effect"
+    assert len(other.stdout.splitlines()) == 1 + 3 * 2
+    given[1] = "-"
+    assert json.loads(invoke("--json", input=PROMPT + "\n").stdout) == rows
+    wrong = invoke("--from", "w7")
+    assert wrong.exit_code == 2
+    assert "'w7' is no --marker." in wrong.stderr
+    absent = invoke("--marker", "w31", input=PROMPT)
+    assert absent.exit_code == 2
+    said = "error: the marker 'w31' is not in the text: each must be there once.\n"
+    assert absent.stderr.endswith(said)

@@ -28,7 +28,7 @@ def row_of(out: str, *begin: str) -> list[str]:
 
 
 NAMES = (
-    "coreference", "doctor_and_nurse", "induction", "question_answering", "telescope",
+    "coreference", "doctor_and_nurse", "induction", "question_answering", "rag", "telescope",
     "two_checkpoints",
 )  # fmt: skip
 
@@ -78,6 +78,23 @@ def test_question_answering(printed: Any) -> None:
     assert abs(float(first[2])) < 0.01
     assert float(second[2]) == pytest.approx(0.7, abs=0.05)
     assert out.splitlines()[3].endswith("red ball")
+
+
+def test_rag(printed: Any) -> None:
+    said, out = printed("rag")
+    alone, together, other, by_token = out.split("\n\n")
+    for name, weight in (("chunk 2", "0.28"), ("chunk 4", "0.28"), ("question", "0.26")):
+        share, _, effect = row_of(alone, *name.split())[len(name.split()) :]
+        assert f"{float(share):.2f}" == weight
+        assert abs(float(effect)) < 1e-3
+    assert "each gets 0.28; the question gets nearly as much, 0.26" in said
+    assert "are worth 14.2 nats" in said
+    assert f"{float(row_of(together, 'chunks', '2')[-1]):.1f}" == "14.2"
+    assert "costs 28.6 nats" in said
+    assert f"{float(row_of(other, 'chunk', '2')[-1]):.1f}" == "28.6"
+    assert "its weight is 0.04, and without it the answer is more probable by 0.69 nats" in said
+    assert [f"{float(n):.2f}" for n in row_of(other, "chunk", "3")[2::2]] == ["0.04", "-0.69"]
+    assert len(by_token.splitlines()) == 1 + 5 * 3
 
 
 def test_telescope(printed: Any) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 
 from attnscope._numbers import index_of
 from attnscope.capture.checks import check_model, forward_inputs, has_decoder
 from attnscope.capture.running import bare
-from attnscope.capture.sources import Asked, effects, over_answer, ranges_of
+from attnscope.capture.sources import Answered, Asked, effects, over_answer, ranges_of
 from attnscope.errors import InputError
 from attnscope.measures.table import Table
 from attnscope.segments import Range, tokens_in
@@ -71,9 +72,9 @@ def sources(
     ids = torch.tensor(encoding["input_ids"], device=model.device)
     new = _answer_ids(model, tokenizer, ids, answer, index_of("max_new_tokens", max_new_tokens))
     names = [tokenizer.decode([number]) for number in new]
-    both = has_decoder(model)
-    asked = (_asked_of_pair if both else _asked_of_decoder)(model, ids, new, names)
-    table = effects(asked, tokens_in(tokens, prompt, named))
+    asked, answered = (_of_pair if has_decoder(model) else _of_decoder)(model, ids, new, names)
+    parts = tokens_in(tokens, prompt, named)
+    table = effects(asked, answered, parts, asked.without([(), *parts.values()]))
     return table if per == "token" else over_answer(table)
 
 
@@ -99,29 +100,39 @@ def _answer_ids(model: Any, tokenizer: Any, ids: torch.Tensor, answer: Any, n: i
     return new
 
 
-def _asked_of_decoder(model: Any, ids: torch.Tensor, new: list[int], names: list[str]) -> Asked:
+def _of_decoder(
+    model: Any, ids: torch.Tensor, new: list[int], names: list[str]
+) -> tuple[Asked, Answered]:
     n, wanted = ids.shape[1], torch.tensor(new, device=ids.device)
     whole = torch.cat([ids, wanted[None]], dim=1)
 
-    def score(output: Any) -> Float[torch.Tensor, "answer"]:
-        rows = output.logits[0, n - 1 : -1].float().log_softmax(-1)
-        return rows.gather(1, wanted[:, None])[:, 0]
+    def read(output: Any) -> Float[torch.Tensor, "item answer"]:
+        return _log_probability_of(wanted, output.logits[:, -len(new) - 1 : -1])
 
-    rows = (n - 1, n - 1 + len(new))
-    return Asked(model, {"input_ids": whole}, names, "self", rows, ("self",), score)
+    options = {"use_cache": False, "logits_to_keep": len(new) + 1}
+    asked = Asked(model, {"input_ids": whole}, ("self",), read, options)
+    return asked, Answered(names, "self", (n - 1, n - 1 + len(new)))
 
 
-def _asked_of_pair(model: Any, ids: torch.Tensor, new: list[int], names: list[str]) -> Asked:
+def _of_pair(
+    model: Any, ids: torch.Tensor, new: list[int], names: list[str]
+) -> tuple[Asked, Answered]:
     wanted = torch.tensor(new, device=ids.device)
     start = torch.tensor([model.config.decoder_start_token_id], device=ids.device)
-    decoder = torch.cat([start, wanted[:-1]])[None]
+    inputs = {"input_ids": ids, "decoder_input_ids": torch.cat([start, wanted[:-1]])[None]}
 
-    def score(output: Any) -> Float[torch.Tensor, "answer"]:
-        rows = output.logits[0].float().log_softmax(-1)
-        return rows.gather(1, wanted[:, None])[:, 0]
+    def read(output: Any) -> Float[torch.Tensor, "item answer"]:
+        return _log_probability_of(wanted, output.logits)
 
-    inputs = {"input_ids": ids, "decoder_input_ids": decoder}
-    return Asked(model, inputs, names, "cross", (0, len(new)), ("encoder", "cross"), score)
+    asked = Asked(model, inputs, ("encoder", "cross"), read)
+    return asked, Answered(names, "cross", (0, len(new)))
+
+
+def _log_probability_of(
+    wanted: torch.Tensor, logits: Float[torch.Tensor, "item answer vocabulary"]
+) -> Float[torch.Tensor, "item answer"]:
+    rows = logits.float().log_softmax(-1)
+    return rows.gather(2, wanted[None, :, None].expand(len(rows), -1, -1))[..., 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,23 +204,18 @@ def find_answer(
     within = _context_of(encoding)
     named = ranges_of(context, ranges, markers, lambda: _sentences(context))
     parts = tokens_in(tokens, context, named, within)
-    with torch.no_grad():
-        first, last = _span(model(**inputs), within, longest)
-
-    def score(output: Any) -> Float[torch.Tensor, "answer"]:
-        return _log_probabilities(output, within)[first - within.start, last - within.start][None]
-
+    asked = Asked(model, inputs, ("self",), lambda output: _log_probabilities(output, within))
+    spans = asked.without([(), *parts.values()])
+    first, last = _span(spans[0], within, longest)
     start, stop = _characters(tokens, first, last)
-    asked = Asked(model, inputs, [context[start:stop]], "self", (first, last + 1), ("self",), score)
-    table = over_answer(effects(asked, parts))
-    without = []
-    for places in parts.values():
-        with asked.without(places):
-            begin, end = _characters(tokens, *_span(asked.run(), within, longest, places))
-        without.append(context[begin:end])
-    columns: dict[str, Any] = {**table.columns, "without": without}
-    probability = float(score(asked.run()).exp())
-    return Answer(context[start:stop], start, stop, probability, Table(columns))
+    answered = Answered([context[start:stop]], "self", (first, last + 1))
+    scores = spans[:, first - within.start, last - within.start, None]
+    table = over_answer(effects(asked, answered, parts, scores))
+    columns: dict[str, Any] = {**table.columns, "without": [
+        context[slice(*_characters(tokens, *_span(left, within, longest, places)))]
+        for left, places in zip(spans[1:], parts.values(), strict=True)
+    ]}  # fmt: skip
+    return Answer(context[start:stop], start, stop, float(np.exp(scores[0, 0])), Table(columns))
 
 
 def _characters(tokens: Tokens, first: int, last: int) -> tuple[int, int]:
@@ -242,7 +248,7 @@ def _context_of(encoding: Any) -> range:
     return range(places[0], places[-1] + 1)
 
 
-def _log_probabilities(output: Any, within: range) -> Float[torch.Tensor, "first last"]:
+def _log_probabilities(output: Any, within: range) -> Float[torch.Tensor, "item first last"]:
     """Of each span of the context, log p(first) + log p(last) within the context.
 
     Raises:
@@ -254,21 +260,23 @@ def _log_probabilities(output: Any, within: range) -> Float[torch.Tensor, "first
             "the model gives no start and end logits: load it with "
             "AutoModelForQuestionAnswering. For models that write, attnscope.sources."
         )
-    cut = slice(within.start, within.stop)
-    start, end = (one[0, cut].float().log_softmax(-1) for one in logits)
-    return start[:, None] + end
+    start, end = (one[:, within.start : within.stop].float().log_softmax(-1) for one in logits)
+    return start[:, :, None] + end[:, None]
 
 
-def _span(output: Any, within: range, longest: int, hidden: Sequence[int] = ()) -> tuple[int, int]:
+def _span(
+    scores: Float[np.ndarray, "first last"],
+    within: range,
+    longest: int,
+    hidden: Sequence[int] = (),
+) -> tuple[int, int]:
     """Places of the first and last token of the most probable answer, none of them hidden."""
-    scores = _log_probabilities(output, within).clone()
     n = len(scores)
-    at = torch.arange(n, device=scores.device)
-    length = at[None] - at[:, None]
-    scores[(length < 0) | (length >= longest)] = -torch.inf
+    length = np.arange(n) - np.arange(n)[:, None]
+    scores = np.where((length < 0) | (length >= longest), -np.inf, scores)
     gone = [place - within.start for place in hidden]
     if len(gone) < n:
-        scores[gone] = -torch.inf
-        scores[:, gone] = -torch.inf
-    best = int(scores.argmax())
-    return within.start + best // n, within.start + best % n
+        scores[gone] = -np.inf
+        scores[:, gone] = -np.inf
+    first, last = np.unravel_index(scores.argmax(), scores.shape)
+    return within.start + int(first), within.start + int(last)

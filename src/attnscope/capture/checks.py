@@ -75,6 +75,12 @@ def forward_inputs(model: nn.Module) -> tuple[list[str], bool]:
     return names, any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
 
 
+def taken(model: nn.Module, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that the model's `forward` names."""
+    names, _ = forward_inputs(model)
+    return {name: value for name, value in options.items() if name in names}
+
+
 def _check_names(model: nn.Module, inputs: Mapping[str, Any]) -> None:
     names, takes_others = forward_inputs(model)
     who, takes = type(model).__name__, f"It takes {', '.join(names)}."

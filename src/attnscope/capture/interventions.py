@@ -94,7 +94,7 @@ def ablate(
     if keys is not None:
         hidden = places_of("keys", keys, named)
         about = f"{_listed(hidden)} hidden from {_who(chosen)}"
-        return _on(model, Hide(hidden, rows), chosen, stream, about, None)
+        return _on(model, Hide((hidden,), rows), chosen, stream, about, None)
     if reference is not None and mode not in ("mean", "resample"):
         raise InputError(f"reference= goes with mode='mean' or 'resample', not with {mode!r}.")
     edit, done = _edit_of("zero" if mode is None else mode, scale, seed)

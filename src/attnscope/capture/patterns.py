@@ -47,13 +47,13 @@ class Pattern(Edit):
 
 @dataclass(frozen=True)
 class Hide(Edit):
-    """Keys that are not attended to, by position.
+    """Keys that are not attended to, by position: the same for every item of a batch, or one each.
 
     Without `queries` no token may look at the hidden ones but each at itself, so that every row of
     self-attention keeps a key, and nothing that a hidden token reads gets out.
     """
 
-    keys: tuple[int, ...]
+    keys: tuple[tuple[int, ...], ...]
     queries: tuple[int, ...] | None = None
 
     def inputs(self, site: Site, given: Given) -> Given:
@@ -61,7 +61,7 @@ class Hide(Edit):
         if not hidden.any():
             return given
         mask = _mask(site, given)
-        blocked = hidden[None, None]
+        blocked = hidden[:, None]
         if not site.everywhere:
             blocked = blocked & _chosen(site, mask.device)[None, :, None, None]
         if mask.dtype == torch.bool:
@@ -73,16 +73,18 @@ class Hide(Edit):
         self._check_left(site, mask, seen)
         return _masked(given, left)
 
-    def _hidden(self, site: Site, given: Given) -> Bool[torch.Tensor, "query key"]:
+    def _hidden(self, site: Site, given: Given) -> Bool[torch.Tensor, "item query key"]:
         n_query, n_key = given["query"].shape[2], given["key"].shape[2]
         device = given["query"].device
-        if site.offset == 0 and site.first == 0 and max(self.keys) >= n_key:
+        last = max((key for keys in self.keys for key in keys), default=0)
+        if site.offset == 0 and site.first == 0 and last >= n_key:
             raise InputError(
-                f"key {max(self.keys)} is not there: {site.name} attends to keys 0 to {n_key - 1}."
+                f"key {last} is not there: {site.name} attends to keys 0 to {n_key - 1}."
             )
         query = torch.arange(n_query, device=device) + site.first
         key = torch.arange(n_key, device=device) + site.offset
-        is_key = torch.isin(key, torch.tensor(self.keys, device=device))
+        named = [torch.tensor(keys, dtype=torch.long, device=device) for keys in self.keys]
+        is_key = torch.stack([torch.isin(key, keys) for keys in named])[:, None]
         if self.queries is not None:
             hidden_from = torch.isin(query, torch.tensor(self.queries, device=device))[:, None]
         elif site.own:

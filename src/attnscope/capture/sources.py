@@ -2,22 +2,25 @@
 
 A share of attention says where heads look. Whether the answer depends on what is there, only a
 second run tells: the part's keys are hidden from all other tokens, in every layer and head, and the
-answer's log-probability is asked for again. Both stand side by side here.
+answer's log-probability is asked for again. Both stand side by side here. All parts are hidden in
+one batch, each from an item of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from attnscope.capture.checks import taken
+from attnscope.capture.editing import Intervention, intervening
 from attnscope.capture.forward import capture
-from attnscope.capture.interventions import ablate
+from attnscope.capture.patterns import Hide
 from attnscope.errors import InputError
 from attnscope.measures.moved import layer_norms, why_not_moved
 from attnscope.measures.table import Table
@@ -27,56 +30,76 @@ from attnscope.stream import Stream
 Parts = Mapping[str, Sequence[int]]
 """Places of the context's tokens by the name of their part."""
 
+TOKENS = 8192
+"""Tokens of a batch of runs without parts, at most; one run at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """One answer of a model, and how it is asked for again.
+    """A question to a model that is asked again with parts of its context hidden.
 
     Attributes:
-        model, inputs: what runs, and what it is called with.
-        answer: the answer's tokens, one for each number that `score` gives.
-        stream: where the answer's rows look at the context.
-        rows: the answer's first row in that stream, and the one after its last.
+        model, inputs: what runs, and what it is called with: one item.
         hide_in: the streams in which the context's keys are hidden.
-        score: log-probability of each of the answer's tokens, from the model's output.
+        read: what is kept of the output, one row an item.
+        options: passed on where the model takes them.
     """
 
     model: Any
     inputs: dict[str, torch.Tensor]
-    answer: Sequence[str]
+    hide_in: Sequence[str]
+    read: Callable[[Any], Float[torch.Tensor, "item ..."]]
+    options: Mapping[str, Any] = field(default_factory=lambda: {"use_cache": False})
+
+    def without(self, hidden: Sequence[Sequence[int]]) -> Float[np.ndarray, "run ..."]:
+        """What is read when these keys are hidden from all other tokens, a run each."""
+        longest = max(tensor.shape[1] for tensor in self.inputs.values())
+        step = max(1, TOKENS // longest)
+        runs = [self._runs(hidden[start : start + step]) for start in range(0, len(hidden), step)]
+        return np.concatenate(runs)
+
+    def _runs(self, hidden: Sequence[Sequence[int]]) -> Float[np.ndarray, "run ..."]:
+        items = {k: one.expand(len(hidden), *one.shape[1:]) for k, one in self.inputs.items()}
+        edit = Hide(tuple(tuple(places) for places in hidden))
+        with ExitStack() as stack, torch.no_grad():
+            for stream in self.hide_in:
+                stack.enter_context(intervening(Intervention(self.model, edit, None, stream, "")))
+            output = self.model(**items, **taken(self.model, self.options))
+        read: np.ndarray = self.read(output).double().cpu().numpy()
+        return read
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Where in the model the answer is.
+
+    Attributes:
+        tokens: the answer's, one for each of its scores.
+        stream: where the answer's rows look at the context.
+        rows: the answer's first row in that stream, and the one after its last.
+    """
+
+    tokens: Sequence[str]
     stream: str
     rows: tuple[int, int]
-    hide_in: Sequence[str]
-    score: Callable[[Any], Float[torch.Tensor, "answer"]]
-
-    def run(self) -> Any:
-        """The model's output."""
-        with torch.no_grad():
-            return self.model(**self.inputs)
-
-    @contextmanager
-    def without(self, places: Sequence[int]) -> Iterator[None]:
-        """Hide these keys from all other tokens, in every layer and head."""
-        with ExitStack() as stack:
-            for stream in self.hide_in:
-                stack.enter_context(ablate(self.model, keys=list(places), stream=stream))
-            yield
 
 
-def effects(asked: Asked, parts: Parts) -> Table:
-    """Columns `part`, `token` (number in the answer), `text`, `weight`, `norm`, `effect`."""
+def effects(
+    asked: Asked, answered: Answered, parts: Parts, scores: Float[np.ndarray, "run answer"]
+) -> Table:
+    """Columns `part`, `token` (number in the answer), `text`, `weight`, `norm`, `effect`.
+
+    `scores`: of the answer's tokens in the model as it is, and then without each part.
+    """
     trace = capture(asked.model, inputs=asked.inputs, values=True, progress=False)
-    stream = trace.streams[asked.stream]
-    weights, norms = _weights(stream, asked.rows), _norms(stream, asked.rows)
+    stream = trace.streams[answered.stream]
+    weights, norms = _weights(stream, answered.rows), _norms(stream, answered.rows)
     kept = ~stream.key.special
     kept[0] = False
     with np.errstate(invalid="ignore"):
         of_kept = weights / weights[:, kept].sum(-1, keepdims=True)
-    base = asked.score(asked.run()).double().cpu().numpy()
     rows: list[dict[str, Any]] = []
-    for name, places in parts.items():
-        with asked.without(places):
-            effect = base - asked.score(asked.run()).double().cpu().numpy()
+    for (name, places), effect in zip(parts.items(), scores[0] - scores[1:], strict=True):
         inside = np.zeros(len(kept), dtype=bool)
         inside[list(places)] = True
         shares = (of_kept[:, inside & kept].sum(-1), norms[:, inside].sum(-1))
@@ -84,7 +107,7 @@ def effects(asked: Asked, parts: Parts) -> Table:
         rows += [
             {"part": name, "token": at, "text": text, "weight": w, "norm": n, "effect": e}
             for at, (text, w, n, e) in enumerate(
-                zip(asked.answer, weight, norm, effect.tolist(), strict=True)
+                zip(answered.tokens, weight, norm, effect.tolist(), strict=True)
             )
         ]
     return Table({name: [row[name] for row in rows] for name in rows[0]})

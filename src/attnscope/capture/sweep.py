@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from attnscope.capture.checks import forward_inputs
+from attnscope.capture.checks import taken
 from attnscope.capture.editing import Intervention, intervening
 from attnscope.capture.edits import Edit, Gate, Scale, Survey
 from attnscope.capture.examples import Example, Score, padded
@@ -100,7 +100,7 @@ class Sweep:
         return padded(examples, self.pad, self.model.device)
 
     def _output(self, inputs: Mapping[str, Any], edit: Edit, heads: Any) -> Any:
-        quick = {"use_cache": False} if "use_cache" in forward_inputs(self.model)[0] else {}
+        quick = taken(self.model, {"use_cache": False})
         with intervening(Intervention(self.model, edit, heads, self.stream, "")):
             return self.model(**inputs, **quick)
 

@@ -13,6 +13,7 @@ lines    head view: curves from queries to keys
 model    model view: every layer and head
 neurons  neuron view: the steps from query and key to the weight
 rollout  attention rollout
+sources  parts of a context × tokens of an answer: shares beside effects
 text     running text, each token shaded by its number
 
 `ax` takes an Axes, an empty `matplotlib.figure.Figure`, or None for a new figure of pyplot; with
@@ -36,6 +37,7 @@ from attnscope.plot.measure import measure
 from attnscope.plot.model import model
 from attnscope.plot.neurons import neurons
 from attnscope.plot.rollout import rollout
+from attnscope.plot.sources import sources
 from attnscope.plot.text import text
 
-__all__ = ["head", "layer", "lines", "measure", "model", "neurons", "rollout", "text"]
+__all__ = ["head", "layer", "lines", "measure", "model", "neurons", "rollout", "sources", "text"]
