@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ def _check_tokens(tokens: Tokens) -> None:
     n = len(tokens)
     ensure(n > 0 and len(tokens.raw) == n, "a side has no tokens, or raw ones for others")
     ensure(len(tokens.words) in (0, n), "words for some tokens")
+    rising = all(a < b for a, b in pairwise((-1, *tokens.numbers)))
+    ensure(len(tokens.numbers) in (0, n) and rising, "numbers for some tokens, or in no order")
     if tokens.grid is not None:
         ensure(min(tokens.grid) > 0 and math.prod(tokens.grid) <= n, "more patches than tokens")
     agree(tokens, token=n)

@@ -38,8 +38,8 @@ def to_xarray(trace: Trace, layers: Any = None, stream: str | None = None) -> An
         coords={
             "layer": numbers,
             "head": list(kept[0].heads),
-            "query": np.arange(len(found.query)),
-            "key": np.arange(len(found.key)),
+            "query": list(found.query.numbered),
+            "key": list(found.key.numbered),
             "query_token": ("query", list(found.query.text)),
             "key_token": ("key", list(found.key.text)),
         },
@@ -74,7 +74,7 @@ def to_pandas(trace: Trace, layers: Any = None, stream: str | None = None) -> An
         {
             "layer": np.repeat(numbers, sizes),
             "head": np.concatenate(heads),
-            "query": query,
+            "query": np.array(found.query.numbered)[query],
             "query_token": named(query, found.query.text),
             "key": key,
             "key_token": named(key, found.key.text),

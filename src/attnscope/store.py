@@ -18,7 +18,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm.auto import tqdm
 
 from attnscope._axes import check_generation, check_seen, check_stream, ensure
@@ -26,9 +25,10 @@ from attnscope._files import replacing
 from attnscope._records import Writer, read
 from attnscope._safetensors import AGAIN, Array, File, write
 from attnscope.errors import InputError, LoadError
+from attnscope.narrowing import narrowed, precision_of
 from attnscope.overview import Seen, overviews_of, remember, seen_of
 from attnscope.provenance import Provenance
-from attnscope.scores import Layer, QKLayer, WeightsLayer, widen
+from attnscope.scores import QKLayer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 
@@ -56,7 +56,8 @@ def save(
             f"cannot save a trace as {target.name!r}: the suffix must be {SUFFIX}, got "
             f"{target.suffix or 'none'!r}. Views are saved by trace.head_view().save('x.html')."
         )
-    trace = trace if dtype is None else _narrowed(trace, dtype)
+    kept = precision_of(dtype)
+    trace = trace if kept is None else _narrowed(trace, kept)
     overviews_of([layer for one in trace.streams.values() for layer in one.layers], overviews)
     about, arrays = _described(trace)
     _write(target, about, arrays)
@@ -97,28 +98,12 @@ def _path(path: Any) -> Path:
 
 def _narrowed(trace: Trace, dtype: str) -> Trace:
     """The same trace with queries and keys (or weights) in another precision."""
-    if dtype not in ("float16", "float32"):
-        raise InputError(f"dtype must be 'float16', 'float32' or None, got {dtype!r}.")
     streams = trace.streams.values()
     made = [
-        replace(one, layers=tuple(_narrow(layer, dtype) for layer in one.layers)) for one in streams
+        replace(one, layers=tuple(narrowed(layer, dtype) for layer in one.layers))
+        for one in streams
     ]
     return Trace(made, trace.provenance, trace.generation)
-
-
-def _narrow(layer: Layer, dtype: str) -> Layer:
-    if isinstance(layer, WeightsLayer):
-        return replace(layer, weights=layer.weights.astype(dtype))
-    if not isinstance(layer, QKLayer):
-        return layer
-    with np.errstate(over="ignore"):
-        queries, keys = (widen(array).astype(dtype) for array in (layer.queries, layer.keys))
-    if not (np.isfinite(queries).all() and np.isfinite(keys).all()):
-        raise InputError(
-            f"{layer.name or 'a layer'} has queries or keys beyond 65504, the largest number in "
-            "float16: save it without dtype=."
-        )
-    return replace(layer, queries=queries, keys=keys, dtype=dtype)
 
 
 def _described(trace: Trace) -> tuple[dict[str, Any], dict[str, Array]]:

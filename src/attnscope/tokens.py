@@ -42,6 +42,8 @@ class Tokens:
         special: True for [CLS], </s> and the like.
         segments: named runs that cover all tokens, () when there is just one.
         grid: rows and columns of image patches, which are the last tokens, row by row; or None.
+        numbers: the tokens' numbers in the whole text, rising, where a capture kept some of them
+            (`capture(queries=...)`); () where these are all.
     """
 
     text: tuple[str, ...]
@@ -52,6 +54,7 @@ class Tokens:
     words: tuple[int, ...] = ()
     segments: tuple[Segment, ...] = ()
     grid: tuple[int, int] | None = None
+    numbers: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.text)
@@ -97,7 +100,21 @@ class Tokens:
             words=tuple(self.words[i] for i in at) if self.words else (),
             segments=tuple(s for s in cut if s.stop > s.start),
             grid=self.grid if keep.all() else None,
+            numbers=tuple(self.numbers[i] for i in at) if self.numbers else (),
         )
+
+    def only(self, numbers: Sequence[int]) -> Tokens:
+        """Some tokens of a whole text, which keep their numbers."""
+        chosen = np.zeros(len(self), bool)
+        chosen[list(numbers)] = True
+        if chosen.all():
+            return self
+        return replace(self.take(chosen), numbers=tuple(np.flatnonzero(chosen).tolist()))
+
+    @property
+    def numbered(self) -> Sequence[int]:
+        """The number of each token in the whole text."""
+        return self.numbers or range(len(self))
 
 
 def _name(piece: Any) -> str:

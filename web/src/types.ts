@@ -28,6 +28,8 @@ export interface SideSpec {
   words: number[];
   segments: SegmentSpec[];
   spaced?: number[];
+  /** The tokens' numbers in the whole text, where only some were kept. */
+  numbers?: number[];
 }
 
 /** How a layer makes weights from queries and keys. */

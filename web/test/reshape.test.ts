@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { boundsAt, codeAt, missingCode, nearestCode, weightTable, type Weights } from "../src/data/decode";
 import { measureText, sortedHeads } from "../src/data/order";
-import { cutSide, numberOf, reshaped, shownPin, sumBelow, withoutSpecial } from "../src/data/reshape";
+import { cutSide, numberOf, placeOf, reshaped, shownPin, sumBelow, withoutSpecial } from "../src/data/reshape";
 import type { EncodingName, StreamSpec } from "../src/types";
 
 const HEADS = 3, SIZE = 6;
@@ -112,6 +112,13 @@ describe("sides", () => {
     expect(cut.segments).toEqual([{ name: "A", start: 0, stop: 2 }, { name: "B", start: 2, stop: 3 }]);
     expect([0, 1, 2].map((index) => numberOf(cut, index))).toEqual([1, 2, 4]);
     expect(numberOf(side, 4)).toBe(4);
+  });
+
+  it("are numbered as in the whole text where a capture kept some of them", () => {
+    const some = { ...side, numbers: side.text.map((_, index) => 10 + 2 * index) };
+    const cut = cutSide(some, [1, 2, 4]);
+    expect([0, 1, 2].map((index) => numberOf(cut, index))).toEqual([12, 14, 18]);
+    expect([0, 1, 2].map((index) => placeOf(cut, index))).toEqual([1, 2, 4]);
   });
 
   it("are whole where no token is special, or all are", () => {

@@ -11,6 +11,7 @@ How a forward pass is recorded, file by file:
     hearing    the one place through which every call passes, to editors and the listener
     where      which module is running
     recorder   keeps what is asked for of each call
+    keeping    cuts a call to the queries and the precision asked for
     layout     tells items, parts and heads apart, whatever axes they are in
     layers     queries, keys and a score spec of a call; `masks` reads and recognises masks
     bands      the windows of Longformer and LED

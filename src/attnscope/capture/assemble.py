@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +20,7 @@ from attnscope.capture.masks import Trimmer
 from attnscope.capture.mixing import mixing_of
 from attnscope.capture.patches import patch_tokens
 from attnscope.capture.recorder import Recording
-from attnscope.capture.streams import stream_names
+from attnscope.capture.streams import Stack, side_of, stream_names
 from attnscope.errors import InputError
 from attnscope.provenance import Certificate, Provenance
 from attnscope.scores import Layer, QKLayer, WeightsLayer
@@ -43,12 +43,13 @@ def trace_of(
         InputError: when a layer number asked for, or the caller's tokens, do not fit the model.
     """
     check_layers(recording)
-    notes = changes_of(recording.model)
+    notes = [*changes_of(recording.model), *_kept(recording)]
     streams = []
     for name, calls in _by_stream(recording).items():
-        streams.append(_stream(name, calls, recording, prepared, notes))
-    if segments is not None:
-        streams = [_with_segments(stream, segments) for stream in streams]
+        stream = _stream(name, calls, recording, prepared, notes)
+        if segments is not None:
+            stream = _with_segments(stream, segments)
+        streams.append(_numbered(stream, calls[0], prepared))
     return Trace(streams, _provenance(recording, certificate, notes))
 
 
@@ -82,18 +83,26 @@ def _stream(
     notes: list[str],
 ) -> Stream:
     query_side, key_side = _sides(name, prepared)
-    _, n_query, n_key = calls[0].layer.shape
-    queries, keys = query_side.kept_of(n_query), key_side.kept_of(n_key)
+    n_query, n_key = calls[0].n_query, calls[0].layer.shape[2]
+    shown, keys = query_side.kept_of(n_query), key_side.kept_of(n_key)
+    picked = calls[0].picked
+    queries = shown if picked is None else shown[picked.rows]
     trimmer = Trimmer(queries, keys)
     if not all(_hides_padding(call.layer, trimmer) for call in calls):
+        if picked is not None:
+            raise InputError(
+                f"queries= counts tokens without padding, and in the {name} stream the model "
+                "attends to padding: give this text alone, without padding."
+            )
         notes.append(f"{name}: padding is kept, because the model attends to it.")
-        queries, keys = np.ones_like(queries), np.ones_like(keys)
+        shown = queries = np.ones_like(queries)
+        keys = np.ones_like(keys)
         trimmer = Trimmer(queries, keys)
     layers = tuple(_trimmed(call, trimmer) for call in calls)
     witnesses = tuple(call.witness and call.witness.trim(queries, keys) for call in calls)
     config, pixels = getattr(recording.model, "config", None), prepared.inputs.get("pixel_values")
-    query = query_side.fit(queries, patch_tokens(config, pixels, len(queries)))
-    one_side = query_side is key_side and np.array_equal(queries, keys)
+    query = query_side.fit(shown, patch_tokens(config, pixels, n_query))
+    one_side = query_side is key_side and np.array_equal(shown, keys)
     return Stream(
         name=name,
         numbers=tuple(call.number for call in calls),
@@ -102,6 +111,39 @@ def _stream(
         key=query if one_side else key_side.fit(keys, patch_tokens(config, pixels, len(keys))),
         witnesses=witnesses,
     )
+
+
+def _numbered(stream: Stream, call: Call, prepared: Prepared) -> Stream:
+    """With the queries that were kept, which keep their numbers."""
+    if call.picked is None:
+        return stream
+    rows, n = call.picked.rows, call.picked.n_query
+    shown = np.flatnonzero(_sides(stream.name, prepared)[0].kept_of(n))
+    return replace(stream, query=stream.query.only(np.searchsorted(shown, rows).tolist()))
+
+
+def _kept(recording: Recording) -> list[str]:
+    """What is said of a trace that holds less than there was."""
+    keeping, notes = recording.keeping, []
+    if any(
+        call.picked is not None and call.n_query > call.layer.shape[1] for call in recording.calls
+    ):
+        notes.append("Some queries only were recorded (queries=).")
+    if keeping.dtype is not None and any(call.dtype != keeping.dtype for call in recording.calls):
+        computed = ", ".join(sorted({call.dtype for call in recording.calls}))
+        notes.append(f"Recorded in {keeping.dtype} (dtype=); the model computes in {computed}.")
+    return notes
+
+
+def shown_of(prepared: Prepared) -> Callable[[Stack, int], TokenMask]:
+    """Which of so many queries of a stack are no padding."""
+    both = prepared.target.kept is not None or prepared.target.tokens is not None
+
+    def shown(stack: Stack, n: int) -> TokenMask:
+        decoding = both and (stack.cross or side_of(stack) != "encoder")
+        return (prepared.target if decoding else prepared.source).queries.kept_of(n)
+
+    return shown
 
 
 def _hides_padding(layer: Layer, trimmer: Trimmer) -> bool:
@@ -114,7 +156,7 @@ def _trimmed(call: Call, trimmer: Trimmer) -> Layer:
     layer, queries, keys = call.layer, trimmer.queries, trimmer.keys
     mixing = None
     if call.followed is not None:
-        mixing = mixing_of(layer, call.followed, call.dtype).trim(queries, keys)
+        mixing = mixing_of(layer, call.followed, call.precision).trim(queries, keys)
     if isinstance(layer, WeightsLayer):
         weights = _taken(_taken(layer.weights, queries), keys, axis=2)
         return replace(layer, weights=weights, mixing=mixing)

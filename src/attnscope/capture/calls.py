@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Int
+
 from attnscope.capture.certify import Witness
 from attnscope.capture.passing import Followed
 from attnscope.capture.streams import Stack
@@ -28,6 +31,8 @@ class Call:
         witness: what the model computed, to hold the layer to; None where it was not seen.
         unseen: why there is none.
         followed: what follows the call in the model, where values are asked for.
+        picked: which queries are kept, None for all.
+        stored: the precision that queries and keys, or weights, were brought to; "" is the model's.
     """
 
     stack: Stack
@@ -39,6 +44,25 @@ class Call:
     witness: Witness | None
     unseen: str = ""
     followed: Followed | None = None
+    picked: Picked | None = None
+    stored: str = ""
+
+    @property
+    def n_query(self) -> int:
+        """How many queries the model had."""
+        return self.layer.shape[1] if self.picked is None else self.picked.n_query
+
+    @property
+    def precision(self) -> str:
+        """The coarser one of the model's precision and that of what is kept."""
+        return "float16" if self.stored == "float16" and self.dtype == "float32" else self.dtype
+
+
+class Picked(NamedTuple):
+    """The queries kept of a call: their positions, of so many, padding included."""
+
+    rows: Int[np.ndarray, "query"]
+    n_query: int
 
 
 class Cut(NamedTuple):

@@ -17,11 +17,12 @@ from torch import nn
 from tqdm import tqdm
 
 from attnscope._numbers import index_of
-from attnscope.capture.assemble import trace_of
+from attnscope.capture.assemble import shown_of, trace_of
 from attnscope.capture.calls import DROPOUT
 from attnscope.capture.checks import check_model
 from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.inputs import Prepared, check_segments, prepare
+from attnscope.capture.keeping import Keeping, queries_of
 from attnscope.capture.limits import check_length
 from attnscope.capture.problems import ELSEWISE
 from attnscope.capture.recorder import Recording
@@ -29,6 +30,7 @@ from attnscope.capture.running import bare, explained, uncompiled, warn
 from attnscope.capture.where import attention_modules, is_attention
 from attnscope.capture.zeroing import add_zeroing, check_zeroing
 from attnscope.errors import CaptureError, InputError
+from attnscope.narrowing import precision_of
 from attnscope.trace import Trace
 
 LONG_WORK = 2e11
@@ -41,7 +43,7 @@ def record(model: nn.Module, **options: Any) -> Iterator[Recording]:
 
     Args:
         model: the model, as loaded; other models and other threads are not recorded.
-        options: fields of `Recording`: `index`, `batch`, `layers`, `heads`, `values`,
+        options: fields of `Recording`: `index`, `batch`, `layers`, `heads`, `keeping`, `values`,
             `gradient`, `tick`.
 
     Yields:
@@ -65,6 +67,8 @@ def capture(
     index: Any = None,
     layers: Any = None,
     heads: Any = None,
+    queries: Any = None,
+    dtype: Any = None,
     segments: Any = None,
     values: bool = False,
     gradient: Any = None,
@@ -89,6 +93,12 @@ def capture(
         index: the batch item to record, needed when there are several. Its padding is dropped.
         layers: numbers of the layers to keep; None keeps all.
         heads: numbers of the heads to keep in each layer; None keeps all.
+        queries: numbers of the tokens whose rows to keep, in every stream that has them: a list,
+            or a slice such as `slice(-100, None)` for the last hundred; negative numbers count
+            from the end. Keys are all kept, and tokens keep their numbers. None keeps all.
+        dtype: `float16` keeps queries and keys (or weights) in half the memory of float32: weights
+            are then right to about 0.003, and the certificate says how far. None keeps the
+            model's precision.
         segments: named runs of the tokens shown, `[("question", 0, 9), ("context", 9, 40)]`.
         values: keep values, output projections and residuals as well, for measures of what is
             moved (norm-weighted, ALTI): about as much again as queries and keys, and the
@@ -116,23 +126,27 @@ def capture(
     check_model(model)
     model = bare(model)
     layers, heads = numbers_of("layer", layers), numbers_of("head", heads)
+    rows, stored = queries_of(queries), precision_of(dtype)
     prepared = prepare(
         model, tokenizer, text, text_pair, target, inputs, tokens, target_tokens, index
     )
     check_length(model, prepared.inputs)
     segments = check_segments(prepared.source, segments)
     values = values or value_zeroing or gradient is not None
-    _check_all_heads(values, heads)
+    _check_all(values, heads=heads, queries=rows)
     if value_zeroing:
         check_zeroing(model, prepared)
     with _progress(model, prepared, progress) as bar:
         options = {"index": prepared.index, "batch": prepared.batch, "tick": bar.update}
         options |= {"layers": layers, "heads": heads, "values": values}
+        options |= {"keeping": Keeping(rows, stored, shown_of(prepared))}
         recording = Recording(model, gradient=gradient is not None, **options)
         _run(recording, prepared, lambda output: objective(output, gradient, prepared, tokenizer))
     certificate = recording.verify()
     check_coverage(recording)
     warn_of_training(recording)
+    if rows is not None and recording.keeping.sizes:
+        rows.check(recording.keeping.sizes)
     if value_zeroing:
         add_zeroing(recording, prepared, partial(_bar, model, prepared, progress))
     return trace_of(recording, certificate, prepared, segments)
@@ -152,12 +166,11 @@ def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], An
             add_gradients(recording.calls, objective(output))
 
 
-def _check_all_heads(values: bool, heads: Sequence[int] | None) -> None:
-    if values and heads is not None:
-        raise InputError(
-            "values= and gradient= need all heads, which write into one output together: leave "
-            "heads= out."
-        )
+def _check_all(values: bool, **limits: Any) -> None:
+    for name, limit in limits.items():
+        if values and limit is not None:
+            why = ", which write into one output together" if name == "heads" else ""
+            raise InputError(f"values= and gradient= need all {name}{why}: leave {name}= out.")
 
 
 def numbers_of(what: str, given: Any) -> tuple[int, ...] | None:

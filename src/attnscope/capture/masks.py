@@ -8,7 +8,7 @@ only where nothing shorter says the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -126,15 +126,18 @@ def read_bias(bias: torch.Tensor, item: Item, n_query: int, n_key: int) -> np.nd
     return found.expand(-1, n_query, n_key).numpy() if found.any() else None
 
 
-def recognise(visible: Visible) -> Fields:
-    """The shortest fields that hide the same keys: causal, window, hidden keys, or the mask."""
+def recognise(visible: Visible, offsets: Sequence[int] = ()) -> Fields:
+    """The shortest fields that hide the same keys: causal, window, hidden keys, or the mask.
+
+    `offsets` are further positions that the first query may have.
+    """
     none: Fields = {"causal": False, "offset": 0, "window": None, "keys": None, "visible": None}
     n_query, n_key = visible.shape
     seen = visible.any(axis=0)
     keys = None if seen.all() else seen
     if (visible == seen).all():
         return none | {"keys": keys}
-    for offset in dict.fromkeys((0, n_key - n_query)):
+    for offset in dict.fromkeys((0, n_key - n_query, *offsets)):
         fields = none | {"causal": True, "offset": offset, "keys": keys}
         window = window_of(visible, offset)
         for candidate in (fields, fields | {"window": window}):
@@ -176,7 +179,8 @@ class Trimmer:
         about = (id(spec.visible), id(spec.keys), spec.causal, spec.offset, spec.window)
         if about not in self._fields:
             visible = self._mask(spec)[self.queries][:, self.keys]
-            self._fields[about] = (spec, recognise(visible))
+            last = [visible.shape[1] - 1 - int(visible[0, ::-1].argmax())] if spec.causal else []
+            self._fields[about] = (spec, recognise(visible, last))
         bias = spec.bias if whole or spec.bias is None else self._trimmed_bias(spec.bias)
         return replace(spec, bias=bias, **self._fields[about][1])
 

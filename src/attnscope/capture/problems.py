@@ -21,13 +21,20 @@ ELSEWISE = (
 def unexplained(call: Call, error: float) -> str:
     """What to say where weights times values are not the output."""
     what = "not a number" if np.isnan(error) else f"{error:.1e}"
-    allowed = f"{tolerance(call.layer, call.dtype):.0e}"
+    allowed = f"{tolerance(call.layer, call.precision):.0e}"
     kept = "weights" if isinstance(call.layer, WeightsLayer) else "queries, keys and mask"
     return (
         f"layer {call.number} ({call.name}): the recorded {kept} do not explain the attention "
         f"output of the model. The error is {what}, at most {allowed} is rounding "
-        f"in {call.dtype}. No weights are shown rather than wrong ones. {ELSEWISE}"
+        f"in {call.precision}. {_coarse(call)}No weights are shown rather than wrong ones. "
+        f"{ELSEWISE}"
     )
+
+
+def _coarse(call: Call) -> str:
+    if call.stored != "float16":
+        return ""
+    return "With scores as large as these, float16 is too coarse: leave dtype= out. "
 
 
 def not_finite(call: Call) -> str:

@@ -27,6 +27,7 @@ from attnscope.capture.calls import DROPOUT, Call, Cut, call_of
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.following import Follower
 from attnscope.capture.hearing import listener_of
+from attnscope.capture.keeping import Keeping
 from attnscope.capture.layers import Attended, arranged, check_shapes, chosen, dropping
 from attnscope.capture.layout import Layout, Unresolved, layout_of
 from attnscope.capture.masks import MaskReader
@@ -62,6 +63,7 @@ class Recording:
         index: the batch item kept; None where there must be only one.
         batch: items in the batch, as far as the inputs tell.
         layers, heads: numbers to keep, None for all.
+        keeping: which queries to keep, and in how many bits.
         values: whether to keep what turns weights into the output, see `mixing`.
         gradient: whether to keep outputs for autograd, see `gradients`.
         tick: called after every attention call.
@@ -78,6 +80,7 @@ class Recording:
     batch: int | None = None
     layers: Sequence[int] | None = None
     heads: Sequence[int] | None = None
+    keeping: Keeping = field(default_factory=Keeping)
     values: bool = False
     gradient: bool = False
     tick: Callable[[], Any] = lambda: None
@@ -197,8 +200,14 @@ class Recording:
             call.layer = joined([call.layer, *layers])
             call.witness = joined_witness([call.witness, witness])
             return [call]
+        self.finish()
         self.calls.append(call_of(heard, joined(layers), witness))
         return [self.calls[-1]]
+
+    def finish(self) -> None:
+        """Cut the last call to what is asked for: no part of it is to come."""
+        if self.calls and not self.keeping.cut(self.calls[-1]):
+            self.calls.pop()
 
     def items(self, layout: Layout) -> list[Item]:
         """The parts of the item to keep.
@@ -262,13 +271,14 @@ class Recording:
         """
         if self.problems:
             raise self.problems[0]
+        self.finish()
         worst, n_rows, n_calls = 0.0, 0, 0
         for call in self.calls:
             if call.witness is None:
                 continue
             with np.errstate(invalid="ignore", over="ignore"):
                 error, rows = self._held(call, call.witness)
-            if not error <= tolerance(call.layer, call.dtype):
+            if not error <= tolerance(call.layer, call.precision):
                 raise CaptureError(not_finite(call) or unexplained(call, error))
             worst, n_rows, n_calls = max(worst, error), n_rows + rows, n_calls + 1
         reasons = dict.fromkeys(call.unseen for call in self.calls if call.witness is None)

@@ -105,7 +105,7 @@ class Numbering:
 def stream_names(stacks: Sequence[Stack]) -> dict[Stack, str]:
     """A name for each stack: `self` if there is one; `encoder`, `decoder`, `cross`; or `text`..."""
     own = [stack for stack in stacks if not stack.cross]
-    sides = {_side(stack) for stack in own}
+    sides = {side_of(stack) for stack in own}
     names: dict[Stack, str] = {}
     for stack in stacks:
         if stack.cross:
@@ -113,14 +113,14 @@ def stream_names(stacks: Sequence[Stack]) -> dict[Stack, str]:
         elif len(own) == len(stacks) == 1:
             name = "self"
         elif sides == {"encoder", "decoder"} or len(own) < len(stacks):
-            name = _side(stack) or "decoder"
+            name = side_of(stack) or "decoder"
         else:
             name = _distinguishing(stack, own)
         names[stack] = _unused(name, names.values())
     return names
 
 
-def _side(stack: Stack) -> str:
+def side_of(stack: Stack) -> str:
     """`encoder` or `decoder`, whichever comes first (a BERT decoder has an encoder inside)."""
     parts = stack.path.split(".")
     return next((part for part in parts if part in ("encoder", "decoder")), "")

@@ -223,9 +223,12 @@ def _names(measures: Sequence[str] | None, stream: Stream) -> list[str]:
         return [n for n in MEASURES if n in allowed and not (lacking and n in OF_VALUES)]
     for name in measures:
         if known("measure", name, MEASURES) not in allowed:
+            different = "whose queries and keys are different tokens"
+            if stream.query.numbers:
+                different = "of which the capture kept some queries only (queries=)"
             raise InputError(
-                f"{name!r} has no meaning for the {stream.name} stream, whose queries and keys are "
-                f"different tokens; there are {', '.join(sorted(ON_KEYS))}."
+                f"{name!r} has no meaning for the {stream.name} stream, {different}; there are "
+                f"{', '.join(sorted(ON_KEYS))}."
             )
         if lacking and name in OF_VALUES:
             raise InputError(

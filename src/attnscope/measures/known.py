@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from attnscope._numbers import index_of
+from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
 from attnscope.tokens import Tokens
 
@@ -41,7 +41,16 @@ def position_of(tokens: Tokens, query: int | str, what: str = "query") -> int:
             return places[0]
         where = f"at {', '.join(map(str, places))}" if places else f"not among {list(tokens.text)}"
         raise InputError(f"{what} {query!r} is {where}: give its position as a number.")
-    place = index_of(what, query)
-    if not 0 <= place < len(tokens):
-        raise InputError(f"{what} {place} is not there: tokens go from 0 to {len(tokens) - 1}.")
-    return place
+    return place_of(tokens, index_of(what, query), what)
+
+
+def place_of(tokens: Tokens, number: int, what: str = "query") -> int:
+    """The place of a token by its number in the whole text."""
+    if tokens.numbers and number in tokens.numbers:
+        return tokens.numbers.index(number)
+    if tokens.numbers:
+        kept = spans_of("token", tokens.numbers)
+        raise InputError(f"{what} {number} was not kept: the capture kept {kept} (queries=).")
+    if not 0 <= number < len(tokens):
+        raise InputError(f"{what} {number} is not there: tokens go from 0 to {len(tokens) - 1}.")
+    return number

@@ -106,7 +106,7 @@ def _table(
 ) -> Table:
     return Table(
         {
-            "query": query,
+            "query": np.array(found.query.numbered)[query],
             "query_token": np.array(found.query.text)[query],
             "key": key,
             "key_token": np.array(found.key.text)[key],

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
+from attnscope.measures.known import place_of
 from attnscope.measures.table import Table
 from attnscope.scores import Layer
 from attnscope.stream import Stream
@@ -72,7 +73,8 @@ def shares(
     if drop is not None and renormalise:
         got = np.divide(got, left[:, None], out=np.full_like(got, np.nan), where=left[:, None] > 0)
     columns = {name: got[:, place] for place, name in enumerate(names)}
-    return Table({"query": rows, "token": np.array(tokens, dtype=str), **columns})
+    numbers = np.array(found.query.numbered)[rows]
+    return Table({"query": numbers, "token": np.array(tokens, dtype=str), **columns})
 
 
 def _members(tokens: Tokens, by: Any) -> tuple[list[str], Float[np.ndarray, "segment key"]]:
@@ -126,7 +128,7 @@ def _rows(
         rows = np.arange(n)[queries]
     else:
         listed = queries if hasattr(queries, "__iter__") else [queries]
-        rows = np.array([index_of("query", query) for query in listed], dtype=np.int64)
+        rows = np.array([_place(stream.query, query) for query in listed], dtype=np.int64)
     wrong = rows[(rows < 0) | (rows >= n)]
     if len(wrong) or not len(rows):
         what = f"query {wrong[0]} is not there" if len(wrong) else "queries= names no row"
@@ -137,6 +139,11 @@ def _rows(
     return rows, [
         made.tokens.text[row - made.start] if row >= made.start else texts[row + 1] for row in rows
     ]
+
+
+def _place(tokens: Tokens, query: Any) -> int:
+    number = index_of("query", query)
+    return place_of(tokens, number) if tokens.numbers else number
 
 
 def _kept(tokens: Tokens, drop: str | None) -> Float[np.ndarray, "key"]:

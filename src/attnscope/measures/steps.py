@@ -57,6 +57,11 @@ def generation_of(trace: Trace, start: int | None) -> Generation:
         return trace.generation
     name = next((name for name in ("self", "decoder") if name in trace.streams), None)
     stream = trace.stream(name)
+    if stream.query.numbers:
+        raise InputError(
+            "start= needs the rows of all tokens, and the capture kept some of them: leave its "
+            "queries= out."
+        )
     place, n, past = index_of("start", start), len(stream.key), len(stream.key) - len(stream.query)
     if not past < place < n:
         raise InputError(

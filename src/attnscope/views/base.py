@@ -134,7 +134,7 @@ def shown_head(stream: Stream, row: LayerSpec, head: int) -> int:
 
 def side_spec(tokens: Tokens) -> SideSpec:
     """One list of tokens as JSON."""
-    return {
+    spec: SideSpec = {
         "text": list(tokens.text),
         "raw": list(tokens.raw),
         "special": [place for place, special in enumerate(tokens.special) if special],
@@ -146,6 +146,7 @@ def side_spec(tokens: Tokens) -> SideSpec:
             )
         ],
     }
+    return spec | {"numbers": list(tokens.numbers)} if tokens.numbers else spec
 
 
 def stream_spec(

@@ -9,6 +9,7 @@ import numpy as np
 
 from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
+from attnscope.measures.known import place_of
 from attnscope.scores import QKLayer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
@@ -95,6 +96,8 @@ def check_vectors(stream: Stream, shown: StreamSpec) -> None:
 
 def _shown_query(stream: Stream, query: int) -> int:
     index = index_of("query", query)
+    if stream.query.numbers:
+        return place_of(stream.query, index)
     if not 0 <= index < len(stream.query):
         raise InputError(
             f"query {index} is not in the {stream.name} stream, which has "

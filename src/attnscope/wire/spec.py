@@ -30,6 +30,7 @@ class SideSpec(TypedDict):
     """One list of tokens; a stream names one for its queries and one for its keys.
 
     `spaced`, where the tokens are to be read as text, names those with white space before them.
+    `numbers` are the tokens' numbers in the whole text, where only some were kept.
     """
 
     text: list[str]
@@ -38,6 +39,7 @@ class SideSpec(TypedDict):
     words: list[int]
     segments: list[SegmentSpec]
     spaced: NotRequired[list[int]]
+    numbers: NotRequired[list[int]]
 
 
 class RulesSpec(TypedDict):

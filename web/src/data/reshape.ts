@@ -42,14 +42,20 @@ export function cutSide(side: SideSpec, at: number[] | null): ShownSide {
     special: side.special.flatMap((i) => place.get(i) ?? []),
     words: side.words.length ? at.map((i) => side.words[i]!) : [],
     segments: segments.filter(({ start, stop }) => stop > start),
+    ...(side.numbers && { numbers: at.map((i) => side.numbers![i]!) }),
     ...(side.spaced && { spaced: at.flatMap((from, to) => (side.spaced!.some((i) => i <= from && i > (at[to - 1] ?? -1)) ? to : [])) }),
     at,
   };
 }
 
-/** A token's number in the trace, which is the one that people read. */
-export function numberOf(side: SideSpec, index: number): number {
+/** A token's place in the trace. */
+export function placeOf(side: SideSpec, index: number): number {
   return (side as ShownSide).at?.[index] ?? index;
+}
+
+/** A token's number in the whole text, which is the one that people read. */
+export function numberOf(side: SideSpec, index: number): number {
+  return side.numbers?.[index] ?? placeOf(side, index);
 }
 
 /** The pinned token in places of the shown sides; null while it is hidden. */
@@ -62,7 +68,7 @@ export function shownPin(pinned: { value: PinnedSpec | null }, sides: Record<Sid
       return token && at ? (index < 0 ? null : { side: token.side, index }) : token;
     },
     set value(token) {
-      pinned.value = token && { side: token.side, index: numberOf(sides[token.side], token.index) };
+      pinned.value = token && { side: token.side, index: placeOf(sides[token.side], token.index) };
     },
   };
 }

@@ -1,6 +1,7 @@
 // The tokens beside a heat map: every one where there is room, else a ruler of round numbers; the
 // one pointed at always.
 import { contains } from "../data/filter";
+import { numberOf } from "../data/reshape";
 import { shownText } from "../data/tokens";
 import type { PairSpec, SegmentSpec, SideName, SideSpec } from "../types";
 import type { Shown } from "../data/filter";
@@ -59,7 +60,7 @@ function Tick({ side, spec, window, room, index, each, here, found }: TickProps)
   const length = room - (spec.segments.length > 1 ? 24 : 8);
   return (
     <span class={classes.join(" ")} data-index={index} style={{ [side === "query" ? "top" : "left"]: `${place}px`, maxWidth: `${length}px` }}>
-      {ruler && <i>{index}</i>}
+      {ruler && <i>{numberOf(spec, index)}</i>}
       {shownText(spec.text[index] ?? "")}
     </span>
   );

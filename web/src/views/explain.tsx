@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { boundsAt, type Weights } from "../data/decode";
 import { rowOf } from "../data/steps";
-import { numberOf } from "../data/reshape";
+import { placeOf } from "../data/reshape";
 import type { HeadVectors } from "../data/vectors";
 import type { LayerSpec } from "../types";
 import type { BodyHead } from "../ui/body";
@@ -37,7 +37,7 @@ export function useExplaining({ store }: ViewProps, layer: LayerSpec, heads: Bod
   const explain = (query: number, key: number) => {
     const most = (place: number) => (weights && boundsAt(weights, place, query, key)?.[1]) ?? -1;
     const [head] = candidates(heads, layer).sort((a, b) => most(layer.heads.indexOf(b)) - most(layer.heads.indexOf(a)));
-    choose({ query: numberOf(sides.query, query), key: numberOf(sides.key, key), head: head! });
+    choose({ query: placeOf(sides.query, query), key: placeOf(sides.key, key), head: head! });
   };
   return { asked: asked && layer.rules && layer.heads.includes(asked.head) ? asked : null, explain: layer.rules ? explain : undefined, choose };
 }
