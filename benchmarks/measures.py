@@ -1,9 +1,10 @@
 """What measures cost, beside the softmax that every user of weights pays for.
 
-    python benchmarks/measures.py [--tokens 512] [--rounds 3] [--json FILE]
+    python benchmarks/measures.py [--tokens 512] [--rounds 9] [--json FILE]
 
-Twelve layers of twelve heads, on one thread, CPU time, the least over the rounds. `softmax` is
-SciPy's over scores that are there already; `weights` computes all weights from queries and keys.
+Twelve layers of twelve heads, on one thread, CPU time, medians over the rounds; each round runs
+every way once, and ratios are those of a round. `softmax` is SciPy's over scores that are there
+already; `weights` computes all weights from queries and keys.
 """
 
 from __future__ import annotations
@@ -44,18 +45,16 @@ def a_trace(n_tokens: int, causal: bool) -> Any:
     return Trace([Stream("self", heads, layers, tokens, tokens)])
 
 
-def least(run: Callable[[], Any], rounds: int) -> float:
-    """CPU seconds of the quickest of some runs."""
-    seconds = []
-    for _ in range(rounds):
-        start = time.process_time()
-        run()
-        seconds.append(time.process_time() - start)
-    return min(seconds)
+def seconds(run: Callable[[], Any]) -> float:
+    """CPU seconds of one run."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
 
 
 def compare(n_tokens: int, rounds: int, causal: bool) -> dict[str, float]:
-    """Seconds of each way."""
+    """Seconds of each way, and ratios of those that ran in the same round: medians."""
+    import numpy as np
     import scipy.special
 
     from attnscope import measures
@@ -63,30 +62,35 @@ def compare(n_tokens: int, rounds: int, causal: bool) -> dict[str, float]:
     trace = a_trace(n_tokens, causal)
     layers = trace.stream().layers
     scores = [layer.scores() for layer in layers]
-    found = {"softmax": least(lambda: [scipy.special.softmax(s, axis=-1) for s in scores], rounds)}
-    del scores
-    found["weights"] = least(lambda: [layer.rows() for layer in layers], rounds)
-    found["heads"] = least(trace.heads, rounds)
-    found["rollout"] = least(lambda: measures.rollout(trace), rounds)
-    return found
+    ways: dict[str, Callable[[], Any]] = {
+        "softmax": lambda: [scipy.special.softmax(s, axis=-1) for s in scores],
+        "weights": lambda: [layer.rows() for layer in layers],
+        "heads": trace.heads,
+        "rollout": lambda: measures.rollout(trace),
+    }
+    for run in ways.values():
+        run()
+    found = {name: np.array([0.0] * rounds) for name in ways}
+    for place in range(rounds):
+        for name, run in ways.items():
+            found[name][place] = seconds(run)
+    found["heads_over_softmax"] = found["heads"] / found["softmax"]
+    found["heads_over_weights"] = found["heads"] / found["weights"]
+    return {name: float(np.median(times)) for name, times in found.items()}
 
 
 def main() -> None:
     """Print and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     results = {}
     for causal in (False, True):
-        found = compare(given.tokens, given.rounds, causal)
         name = "causal" if causal else "bidirectional"
-        results[name] = found | {
-            "heads_over_softmax": found["heads"] / found["softmax"],
-            "heads_over_weights": found["heads"] / found["weights"],
-        }
+        results[name] = compare(given.tokens, given.rounds, causal)
         print(f"{name}, 12 × 12 heads, {given.tokens} tokens")
         for what, number in results[name].items():
             print(f"  {what:<20} {number:.3f}{'' if 'over' in what else ' s'}")

@@ -50,7 +50,7 @@ def softmax_rows(
     total = scores.sum(axis=-1, keepdims=True)
     if sinks is not None:
         total = total + np.exp(sinks[:, None, None] - top)
-    np.divide(scores, total, out=scores, where=total > 0)
+    np.divide(scores, np.where(total > 0, total, np.float32(1)), out=scores)
     return scores
 
 
@@ -207,10 +207,13 @@ class QKLayer:
             mixing=None,
         )
 
-    def rows(self, heads: Sequence[int] | slice = ALL, queries: slice = ALL) -> Weights:
+    def rows(
+        self, heads: Sequence[int] | slice = ALL, queries: slice = ALL, keys: slice = ALL
+    ) -> Weights:
+        """As `Layer.rows`; `keys` may be a range that holds every key that these queries see."""
         places = np.arange(len(self.heads))[heads]
         sinks = None if self.spec.sinks is None else self.spec.sinks[places]
-        return softmax_rows(self.scores(heads, queries), sinks)
+        return softmax_rows(self.scores(heads, queries, keys), sinks)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 import attnscope
 from attnscope import measures
+from attnscope.scores import WeightsLayer
 from tests.models import analytic_gpt2
 
 capture = importlib.import_module("attnscope.capture")
@@ -60,6 +62,32 @@ def test_the_table_names_the_heads_made_by_hand(analytic: attnscope.Trace) -> No
     table = analytic.heads()
     assert table["pattern"].tolist()[:3] == ["previous_token", "first_token", "induction"]
     assert table["score"][:3] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_keys_that_a_block_of_causal_rows_cannot_see_count_as_zeros(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every measure in blocks of three rows, of queries and keys and of their whole weights."""
+    ids = torch.tensor([[0, 5, 6, 7, 5, 6, 9, 9, 5, 6, 7]])
+    trace = capture(analytic_gpt2(), inputs={"input_ids": ids}, tokens=ids[0].tolist(), values=True)
+    stream = trace.stream()
+    whole = tuple(
+        WeightsLayer(np.where(np.tri(11), layer.rows(), 0), layer.heads, layer.mixing)
+        for layer in stream.layers
+    )
+    monkeypatch.setattr("attnscope.measures.rows.BLOCK", 3 * 2 * 11)
+    table = trace.heads()
+    expected = attnscope.Trace([replace(stream, layers=whole)]).heads()
+    assert set(table.columns) == set(expected.columns) > set(measures.MEASURES)
+    for name in measures.MEASURES:
+        np.testing.assert_allclose(table[name], expected[name], atol=1e-6, err_msg=name)
+    for name in ("previous_token", "duplicate_token", "induction"):
+        for error in ("mul", "abs"):
+            found, known = (
+                measures.detect_head(one, name, error_measure=error)
+                for one in (trace, attnscope.Trace([replace(stream, layers=whole)]))
+            )
+            np.testing.assert_allclose(found, known, atol=1e-6)
 
 
 @pytest.mark.parametrize(

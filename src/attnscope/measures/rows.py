@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from attnscope._types import TokenMask, Weights
 from attnscope.mixing import Mixing
-from attnscope.scores import ALL, Layer
+from attnscope.scores import ALL, Layer, QKLayer
 from attnscope.tokens import Tokens
 
 BLOCK = 1_000_000
@@ -62,7 +62,8 @@ class Rows:
     """Some rows of one layer.
 
     Attributes:
-        weights: [head, query, key], missing ones 0.
+        weights: [head, query, key], missing ones 0; of a causal layer only the keys that some of
+            these queries see, which are the first.
         total: [head, query], sums of the rows.
         query: positions of these rows.
         visible: how many keys each row may see.
@@ -86,17 +87,20 @@ class Rows:
     @cached_property
     def entropy(self) -> RowValues:
         """-Σ w ln w of each row; NaN where a weight is missing or below 0."""
-        logs = self.weights + np.finfo(np.float32).tiny
-        with np.errstate(invalid="ignore"):
-            np.log(logs, out=logs)
-        products: RowValues = np.einsum("hqk,hqk->hq", self.weights, logs)
+        logs, products = np.empty_like(self.weights[0]), np.empty_like(self.total)
+        for weights, out in zip(self.weights, products, strict=True):  # one head stays in cache
+            np.add(weights, np.finfo(np.float32).tiny, out=logs)
+            with np.errstate(invalid="ignore"):
+                np.log(logs, out=logs)
+            np.einsum("qk,qk->q", weights, logs, out=out)
         return np.asarray(np.maximum(-products, 0))
 
     @cached_property
     def copies(self) -> Bool[np.ndarray, "query key"]:
         """True where the key is an earlier copy of the query's token."""
         kinds, earlier = self.facts.kinds, self.key < self.query[:, None]
-        found: Bool[np.ndarray, "query key"] = (kinds[self.query][:, None] == kinds) & earlier
+        alike = kinds[self.query][:, None] == kinds[: len(self.key)]
+        found: Bool[np.ndarray, "query key"] = alike & earlier
         return found
 
     @cached_property
@@ -110,14 +114,16 @@ class Rows:
         """Weight on the wanted keys; NaN where there are none."""
         if not wanted.any():
             return np.full(self.total.shape, np.nan, np.float32)
-        found: RowValues = np.matmul(self.weights, wanted.astype(np.float32))
+        found: RowValues = np.matmul(self.weights, wanted[: len(self.key)].astype(np.float32))
         return found
 
     def at(self, offset: int) -> RowValues:
         """Weight on the key so many places after the query; NaN where there is none."""
         key = self.query + offset
-        there = (key >= 0) & (key < self.weights.shape[2])
-        found = np.full(self.total.shape, np.nan, np.float32)
+        there = (key >= 0) & (key < len(self.facts.tokens))
+        found = np.where(there, np.float32(0), np.float32(np.nan))
+        found = np.repeat(found[None], len(self.weights), 0)
+        there &= key < len(self.key)
         found[:, there] = self.weights[:, there, key[there]]
         return found
 
@@ -136,7 +142,9 @@ class Rows:
         """Share of what is moved (norm-weighted attention) that comes from the wanted keys."""
         if self.lengths is None or not wanted.any():
             return np.full(self.total.shape, np.nan, np.float32)
-        pair = np.stack([self.lengths * wanted, self.lengths], -1).astype(np.float32)
+        seen = slice(len(self.key))
+        lengths = self.lengths[:, seen]
+        pair = np.stack([lengths * wanted[seen], lengths], -1).astype(np.float32)
         some, whole = np.moveaxis(np.matmul(self.weights, pair), -1, 0)
         share = np.full(self.total.shape, np.nan, np.float32)
         np.divide(some, whole, out=share, where=whole > 0)
@@ -147,18 +155,31 @@ Measure = Callable[[Rows], RowValues]
 
 
 def blocks(layer: Layer, facts: Facts) -> Iterator[Rows]:
-    """The rows of a layer, all heads, block by block."""
+    """The rows of a layer, all heads, block by block; each is let go before the next is made."""
     n_heads, n_query, n_key = layer.shape
-    lengths, ones = lengths_of(layer), np.ones(n_key, np.float32)
+    lengths = lengths_of(layer)
     step = max(1, BLOCK // max(1, n_heads * n_key))
     for start in range(0, n_query, step):
-        query = np.arange(start, min(start + step, n_query))
-        weights = layer.rows(ALL, slice(start, start + step))
+        yield _block(layer, slice(start, min(start + step, n_query)), facts, lengths)
+
+
+def _block(
+    layer: Layer, queries: slice, facts: Facts, lengths: Float[np.ndarray, "head key"] | None
+) -> Rows:
+    query, weights = np.arange(queries.start, queries.stop), _seen(layer, queries)
+    ones = np.ones(weights.shape[2], np.float32)
+    total = np.matmul(weights, ones)
+    if not np.isfinite(total).all():
+        weights = np.nan_to_num(weights)
         total = np.matmul(weights, ones)
-        if not np.isfinite(total).all():
-            weights = np.nan_to_num(weights)
-            total = np.matmul(weights, ones)
-        yield Rows(weights, total, query, layer.visible_keys(query), facts, lengths)
+    return Rows(weights, total, query, layer.visible_keys(query), facts, lengths)
+
+
+def _seen(layer: Layer, queries: slice) -> Weights:
+    """The weights of these queries to every key, or to those that causal ones may see."""
+    if not (isinstance(layer, QKLayer) and layer.causal):
+        return layer.rows(ALL, queries)
+    return layer.rows(ALL, queries, slice(0, min(queries.stop, layer.shape[2])))
 
 
 def lengths_of(layer: Layer) -> Float[np.ndarray, "head key"] | None:
@@ -183,5 +204,6 @@ def means(
             says = live & np.isfinite(values)
             sums[place] += values.sum(-1, where=says, dtype=np.float64)
             counts[place] += says.sum(-1)
+        del rows  # so that its memory is there for the next
     with np.errstate(invalid="ignore"):
         return sums / counts
