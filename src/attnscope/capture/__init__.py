@@ -22,6 +22,7 @@ How a forward pass is recorded, file by file:
     zeroing    runs layers again without a token's value
     gradients  the gradient of an objective by every attention call's output
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
+    memory     how much will be recorded, before it is
     running    unwraps the model, and says of its own errors that they are its own
     edits      what can be changed in a call, with `patterns`; `editing` says in which calls
     interventions  `ablate` and `patch`

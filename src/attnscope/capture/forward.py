@@ -24,6 +24,7 @@ from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.keeping import Keeping, queries_of
 from attnscope.capture.limits import check_length
+from attnscope.capture.memory import LARGE, Asked, estimate, in_words, tell
 from attnscope.capture.problems import ELSEWISE
 from attnscope.capture.recorder import Recording
 from attnscope.capture.running import bare, explained, uncompiled, warn
@@ -108,7 +109,8 @@ def capture(
             or True for the largest logit. Keeps values as well.
         value_zeroing: run each layer again without the value of each token, for
             `measures.value_zeroing`: about as much work as a forward pass for each token.
-        progress: show a progress bar; None shows one for long work.
+        progress: show a progress bar; None shows one for long work, and where more than 1 GB will
+            be recorded.
 
     Returns:
         The trace, with streams `self`, or `encoder`, `decoder` and `cross`. Its provenance has the
@@ -121,7 +123,8 @@ def capture(
         Exception: what the model itself raises, with a note of what it was called with.
 
     Warns:
-        AttnscopeWarning: for a model in training mode, and for attention that was not recorded.
+        AttnscopeWarning: for a model in training mode, for attention that was not recorded, and
+            where less memory is free than will be recorded.
     """
     check_model(model)
     model = bare(model)
@@ -136,7 +139,10 @@ def capture(
     _check_all(values, heads=heads, queries=rows)
     if value_zeroing:
         check_zeroing(model, prepared)
-    with _progress(model, prepared, progress) as bar:
+    wanted = Asked(layers, heads, rows, stored, values, gradient is not None, value_zeroing)
+    needed = estimate(model, prepared.inputs, wanted)
+    tell(needed)
+    with _progress(model, prepared, progress, needed) as bar:
         options = {"index": prepared.index, "batch": prepared.batch, "tick": bar.update}
         options |= {"layers": layers, "heads": heads, "values": values}
         options |= {"keeping": Keeping(rows, stored, shown_of(prepared))}
@@ -184,11 +190,16 @@ def numbers_of(what: str, given: Any) -> tuple[int, ...] | None:
     return numbers
 
 
-def _progress(model: nn.Module, prepared: Prepared, wanted: bool | None) -> tqdm[Any]:
-    """A bar on stderr that counts attention calls."""
+def _progress(
+    model: nn.Module, prepared: Prepared, wanted: bool | None, needed: int | None
+) -> tqdm[Any]:
+    """A bar on stderr that counts attention calls, and says how much will be recorded."""
     names = list(attention_modules(model))
     inner = [name for name in names if not any(n.startswith(f"{name}.") for n in names)]
-    return _bar(model, prepared, wanted, "capture", len(inner))
+    what = f"capture, {in_words(needed)} to record" if needed else "capture"
+    if wanted is None and needed and needed >= LARGE:
+        wanted = True
+    return _bar(model, prepared, wanted, what, len(inner))
 
 
 def _bar(
