@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attnscope.arrays import from_attention
+    from attnscope.attributions import Saliency
     from attnscope.bertviz.install import install_as_bertviz
     from attnscope.capture.answers import Answer, find_answer, sources
     from attnscope.capture.attribution import logit_attribution
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from attnscope.capture.importance import importance
     from attnscope.capture.interventions import ablate, patch
     from attnscope.capture.predictions import predictions
+    from attnscope.capture.saliency import saliency
     from attnscope.documents import Document, Documents
     from attnscope.errors import (
         AttnscopeError,
@@ -55,6 +57,8 @@ _HOMES = {
     "sources": "capture.answers",
     "predictions": "capture.predictions",
     "logit_attribution": "capture.attribution",
+    "saliency": "capture.saliency",
+    "Saliency": "attributions",
     "capture": "capture",
     "generate": "capture",
     "from_attention": "arrays",
@@ -99,6 +103,7 @@ __all__ = [
     "LoadError",
     "MissingDependencyError",
     "Provenance",
+    "Saliency",
     "SaveError",
     "Segment",
     "Stream",
@@ -118,6 +123,7 @@ __all__ = [
     "logit_attribution",
     "patch",
     "predictions",
+    "saliency",
     "sources",
 ]
 

@@ -25,6 +25,7 @@ _EXTRAS = {
     "flow": "attention flow (SciPy)",
     "frames": "tables as pandas DataFrames",
     "plot": "figures",
+    "saliency": "gradient × input and integrated gradients",
     "serve": "attnscope view without -o: views served to the browser",
 }
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -17,7 +17,8 @@ from attnscope.trace import Trace
 from attnscope.view import View
 from tests.browser.live import open_live
 from tests.browser.looking import FRAMES, is_right, random_weights, settle, trace_of
-from tests.models import build
+from tests.models import analytic_gpt2, build
+from tests.words import word_tokenizer
 
 TOKENS = ["[CLS]", "the", "un", "##happy", "cat", "sat", "[SEP]"]
 N = len(TOKENS)
@@ -59,7 +60,7 @@ def assert_shaded(view: Locator, values: np.ndarray) -> None:
 
 def facts(view: Locator) -> list[tuple[str, str]]:
     """(label, number) of what is told beside the text."""
-    rows = view.locator(".facts tr")
+    rows = view.locator("aside.facts tr")
     read = "rows => rows.map(row => [...row.querySelectorAll('td')].map(td => td.textContent))"
     return [(label, value) for label, value in rows.evaluate_all(read)]
 
@@ -419,6 +420,53 @@ def test_a_long_text_is_cut_into_blocks_that_are_skipped_out_of_sight(show):
     tokens(view).nth(7999).scroll_into_view_if_needed()
     point(view, 7998)
     assert is_right(facts(view)[0][1], 7998 / 7999)
+
+
+# Saliency.
+
+
+@pytest.fixture(scope="module")
+def salient() -> attnscope.Saliency:
+    return attnscope.saliency(
+        analytic_gpt2(), word_tokenizer(), "<|end|> w1 w2 w3 w4 w1 w2", steps=8, random=2
+    )
+
+
+def test_a_saliency_shows_one_method_at_a_time_and_the_table(show, salient):
+    view = show(salient.text_view())
+    method = view.locator("select[name=quantity]")
+    labels = ["Integrated gradients", "Gradient × input", "Weight", "Rollout", "ALTI"]
+    assert method.locator("option").all_inner_texts()[:5] == labels
+    assert "'w3' at position 6: 1.000" in view.locator("h2").inner_text()
+    for name, row in salient.scores.items():
+        method.select_option(name)
+        settle(view)
+        right = np.sign(row) * np.sqrt(np.abs(row) / np.abs(row).max())
+        np.testing.assert_allclose(signed_shades(view), right, atol=0.012)
+    method.select_option("gradient_input")
+    settle(view)
+    table = view.get_by_role("region", name="How faithful each method is")
+    cells = table.locator("tbody tr").all_inner_texts()
+    right = salient.faithfulness
+    assert [float(row.split("\t")[1]) for row in cells] == right["comprehensiveness"].round(
+        3
+    ).tolist()
+    assert [float(row.split("\t")[2]) for row in cells] == right["sufficiency"].round(3).tolist()
+    expect(table.locator("[aria-current=true] th")).to_have_text("Gradient × input")
+    point(view, 2)
+    label, number = facts(view)[0]
+    assert label == "w2"
+    assert number_in(number) == pytest.approx(salient.scores["gradient_input"][2], rel=1e-3)
+    method.focus()
+    view.page.keyboard.press("ArrowUp")
+    settle(view)
+    expect(table.locator("[aria-current=true] th")).to_have_text("Integrated gradients")
+
+
+@pytest.mark.parametrize("width", [400, 600, 1400])
+def test_a_saliency_fits_the_page(show, salient, width):
+    view = show(salient.text_view(), width=width)
+    assert view.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 # Documents.

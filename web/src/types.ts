@@ -184,6 +184,14 @@ export interface ImageSpec {
   first: number;
 }
 
+/** A small table beside a view; the first column names the rows. */
+export interface TableSpec {
+  title: string;
+  columns: string[];
+  rows: string[][];
+  about: string;
+}
+
 export interface Spec {
   version: number;
   view: ViewName;
@@ -198,6 +206,7 @@ export interface Spec {
   streams: StreamSpec[];
   state: StateSpec;
   image?: ImageSpec;
+  tables?: TableSpec[];
 }
 
 export interface Request {

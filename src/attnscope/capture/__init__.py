@@ -29,6 +29,7 @@ How a forward pass is recorded, file by file:
     answers    answers and the parts of a context that they come from (`sources`); `predictions`
     attribution  what each head writes into a logit
     importance what each head is worth for a task: `examples` and their scores, `sweep`
+    saliency   what tokens are worth: `targets`, gradients by embeddings (`embedded`), `erasing`
     forward    `record` (any call) and `capture` (one forward pass to a Trace)
 
 and a generation, whose forward passes are the same, one a step:

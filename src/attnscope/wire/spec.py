@@ -245,6 +245,15 @@ class ImageSpec(TypedDict):
     first: int
 
 
+class TableSpec(TypedDict):
+    """A small table beside a view, its cells as text; the first column names the rows."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    about: str
+
+
 class Spec(TypedDict):
     """Everything a view needs but the weights.
 
@@ -265,6 +274,7 @@ class Spec(TypedDict):
     streams: list[StreamSpec]
     state: StateSpec
     image: NotRequired[ImageSpec]
+    tables: NotRequired[list[TableSpec]]
 
 
 class Request(TypedDict):

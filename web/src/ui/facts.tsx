@@ -1,7 +1,7 @@
 // What is told beside a text: of a token the strongest on the other side, and of a whole document
 // its label, prediction and posterior.
 import type { Bounds } from "../data/decode";
-import type { DocumentSpec } from "../types";
+import type { DocumentSpec, TableSpec } from "../types";
 
 /** A token, the strongest on the other side, and maybe a pair. */
 export interface Told {
@@ -30,6 +30,26 @@ export function Facts({ told, text }: { told: Told | null; text(bounds: Bounds):
       {told.pair && <table class="pair">{line(told.pair)}</table>}
       <table>{told.rows.map(line)}</table>
     </aside>
+  );
+}
+
+/** A table beside the text; the row that is shown in the text is marked. */
+export function Beside({ table: { title, columns, rows, about }, current }: { table: TableSpec; current: string | undefined }) {
+  return (
+    <section class="facts beside" aria-label={title}>
+      <b>{title}</b>
+      <table>
+        <thead><tr>{columns.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
+        <tbody>
+          {rows.map((cells) => (
+            <tr key={cells[0]} aria-current={cells[0] === current}>
+              {cells.map((cell, i) => (i ? <td class="value">{cell}</td> : <th scope="row">{cell}</th>))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="quiet">{about}</p>
+    </section>
   );
 }
 

@@ -305,6 +305,15 @@ button.map:hover { background: var(--hover); }
 .about .wrong { color: light-dark(#b3261e, #ff9b91); }
 .about i, .facts i { display: inline-block; height: 8px; border-radius: 2px; margin-right: 6px; background: var(--strong); }
 .facts { flex: 1 1 230px; max-width: 340px; position: sticky; top: 10px; font-size: 12.5px; padding: 10px 13px; background: var(--panel); border: 1px solid var(--line); border-radius: 10px; overflow-wrap: anywhere; }
+.sidebar { flex: 1 1 230px; max-width: 340px; position: sticky; top: 10px; display: grid; gap: 12px; }
+.sidebar.wide { flex-basis: 300px; max-width: 400px; }
+.sidebar .facts { position: static; max-width: none; }
+.beside th { text-align: left; font-weight: 400; padding: 1px 0; overflow-wrap: break-word; }
+.beside thead th { color: var(--quiet); font-size: 11.5px; }
+.beside thead th + th { text-align: right; padding-left: 10px; }
+.beside [aria-current=true] { background: var(--wash); }
+.beside [aria-current=true] th { font-weight: 650; }
+.beside p { margin: 7px 0 0; }
 .facts table { width: 100%; border-collapse: collapse; margin-top: 5px; }
 .facts .pair { font-weight: 650; border-bottom: 1px solid var(--line); }
 .facts i { background: var(--shade); }

@@ -10,7 +10,7 @@ import { otherSide, shownText } from "../data/tokens";
 import { css, SHADE, SIGNED, type Mode, type Rgb } from "../draw/color";
 import { cutOf, isShare, stackOf } from "../store";
 import type { LayerSpec, PinnedSpec, Request, SideName, SideSpec, StreamSpec } from "../types";
-import { Facts, Said, type Told } from "../ui/facts";
+import { Beside, Facts, Said, type Told } from "../ui/facts";
 import { Legend } from "../ui/legend";
 import { messageOf, Problem, Waiting } from "../ui/note";
 import { Prose } from "../ui/prose";
@@ -48,7 +48,10 @@ function TextView(props: ViewProps) {
           {!texts.length && <p class="quiet">No text matches.</p>}
           {texts.length > count && <button type="button" class="plain" onClick={() => setCount(count + PAGE)}>Show {Math.min(PAGE, texts.length - count)} more</button>}
         </div>
-        <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} />
+        <div class={spec.tables ? "sidebar wide" : "sidebar"}>
+          <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} />
+          {spec.tables?.map((table) => <Beside key={table.title} table={table} current={store.stream.value.quantity?.label} />)}
+        </div>
       </div>
       <Foot {...props} />
     </div>
