@@ -14,7 +14,6 @@ import attnscope
 from attnscope import InputError, measures
 from attnscope.measures.align import align
 from attnscope.tokens import Tokens
-from attnscope.wire.answer import requests_of
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "[SEP]"]), min_size=1, max_size=9)
 
@@ -195,23 +194,6 @@ def test_a_comparison_is_shown_from_both_sides():
         comparison.difference.heads()
     with pytest.raises(InputError, match="a difference needs two traces"):
         measures.quantity(a, "difference")
-
-
-def test_the_matrix_view_opens_at_the_head_that_changed_most():
-    a, b = of_words(["x", "y", "z"], 0), of_words(["x", "n", "y", "z"], 1)
-    comparison = attnscope.compare(a, b)
-    first = next(comparison.heads().rows())
-    spec = comparison.matrix_view().spec
-    assert (spec["state"]["layer"], spec["state"]["head"]) == (first["layer"], first["head"])
-    assert spec["state"]["quantity"] == "difference"
-    kinds = {(one["kind"], one.get("quantity")) for one in requests_of(spec)}
-    assert kinds == {("quantity", name) for name in ("difference", "before", "after")}
-    assert comparison.matrix_view(1, 2).spec["state"]["head"] == 2
-    in_layer = comparison.heads().take(comparison.heads()["layer"] == 1)["head"][0]
-    assert comparison.matrix_view(1).spec["state"]["head"] == in_layer
-    assert comparison.matrix_view(0, 0, quantity="after").spec["state"]["quantity"] == "after"
-    with pytest.raises(InputError, match="layer 7 is not in the self stream"):
-        comparison.matrix_view(7)
 
 
 def test_what_a_comparison_says_of_itself():

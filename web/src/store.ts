@@ -4,7 +4,7 @@ import { computed, signal, type ReadonlySignal, type Signal } from "@preact/sign
 import { filterOptions, findFilter, type FilterOption } from "./data/filter";
 import { sortedHeads } from "./data/order";
 import { cutSide, withoutSpecial, type Plan } from "./data/reshape";
-import type { LayerSpec, SideName, SideSpec, Spec, StateSpec, StreamSpec } from "./types";
+import type { LayerSpec, PairSpec, PinnedSpec, SideName, SideSpec, Spec, StateSpec, StreamSpec } from "./types";
 
 export type StateSignals = { [Key in keyof StateSpec]: Signal<StateSpec[Key]> };
 
@@ -12,7 +12,7 @@ export const STATE_KEYS = [
   "stream", "filter", "layer", "heads", "head", "expanded", "pinned", "opened", "cells",
   "mean", "sort", "hide_special", "renormalise", "threshold",
   "over", "quantity", "words", "window", "cursor", "color", "fit", "blocks", "measure",
-  "all_layers", "column", "search", "outcome", "step", "hide_first",
+  "all_layers", "column", "search", "outcome", "step", "hide_first", "show",
 ] as const satisfies (keyof StateSpec)[];
 
 /** What is left of a stream when some tokens are hidden. */
@@ -23,7 +23,18 @@ export interface Cut {
   filter: FilterOption;
 }
 
+/** What is pointed at, shared by pictures of the same tokens: all of them show it. */
+export interface Link {
+  token: Signal<PinnedSpec | null>;
+  cell: Signal<PairSpec | null>;
+  /** How far their lists are scrolled. */
+  top: Signal<number>;
+}
+
 export interface Store {
+  /** Of a comparison: the two that are compared. They share the state of the whole. */
+  parts: readonly [Store, Store] | null;
+  link: Link | null;
   state: StateSignals;
   stream: ReadonlySignal<StreamSpec>;
   sides: ReadonlySignal<Record<SideName, SideSpec>>;
@@ -47,6 +58,14 @@ export function createStore(spec: Spec): Store {
     const stack = methodsOf(spec, state.stream.value);
     return stack.find((s) => s.quantity?.name === state.quantity.value) ?? stack[0] ?? spec.streams[0]!;
   });
+  const named = (name: string) => spec.streams.find((s) => s.name === name);
+  if (!spec.streams.some((s) => s.pair)) return storeOf(spec, state, stream, null, null);
+  const link: Link = { token: signal(null), cell: signal(null), top: signal(0) };
+  const part = (side: number) => storeOf(spec, state, computed(() => named(stream.value.pair?.[side] ?? "") ?? stream.value), link, null);
+  return storeOf(spec, state, stream, link, [part(0), part(1)]);
+}
+
+function storeOf(spec: Spec, state: StateSignals, stream: ReadonlySignal<StreamSpec>, link: Link | null, parts: Store["parts"]): Store {
   const sides = computed(() => {
     const { query, key } = (state.words.value && stream.value.words) || stream.value;
     return { query: spec.sides[query]!, key: spec.sides[key]! };
@@ -65,7 +84,7 @@ export function createStore(spec: Spec): Store {
     const { heads: all } = layer.value;
     return all.find((number) => number === state.head.value) ?? all[0]!;
   });
-  return { state, stream, sides, filters, filter, layer, heads, sorted, mean, cut, head };
+  return { parts, link, state, stream, sides, filters, filter, layer, heads, sorted, mean, cut, head };
 }
 
 /** The attention stack that a stream shows, as weights or as another quantity. */

@@ -14,6 +14,8 @@ export type Over = "head" | "mean" | "max";
 export type ColorScale = "root" | "linear" | "log";
 export type Blocks = "max" | "mean";
 export type QuantityScope = "head" | "layer";
+export type Kind = "same" | "replaced" | "alone" | "gap";
+export type Show = "both" | "difference";
 
 export interface SegmentSpec {
   name: string;
@@ -30,6 +32,8 @@ export interface SideSpec {
   spaced?: number[];
   /** The tokens' numbers in the whole text, where only some were kept. */
   numbers?: number[];
+  /** Of merged lists: what each token is in this one. */
+  kinds?: Kind[];
 }
 
 /** How a layer makes weights from queries and keys. */
@@ -118,6 +122,8 @@ export interface StreamSpec {
   steps?: StepsSpec;
   quantity?: QuantitySpec;
   stack?: string;
+  /** The streams that this one is the difference of. */
+  pair?: string[];
 }
 
 export interface PinnedSpec {
@@ -172,6 +178,7 @@ export interface StateSpec {
   outcome: Outcome;
   step: number;
   hide_first: boolean;
+  show: Show;
 }
 
 /** A picture, and how its patches lie: row by row, from token `first` on. `png` is base64. */

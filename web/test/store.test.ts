@@ -16,7 +16,7 @@ function spec(): Spec {
       { name: "self", label: "Self", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 4, heads: [0, 1, 2] }, { layer: 9, heads: [1] }] },
       { name: "cross", label: "Cross", query: 0, key: 0, causal: false, sinks: false, thumbnail: null, measures: [], layers: [{ layer: 0, heads: [7] }] },
     ],
-    state: { stream: "self", filter: "all", layer: 9, heads: null, head: null, expanded: false, pinned: null, opened: null, cells: "auto", mean: false, sort: "number", hide_special: false, renormalise: false, threshold: 0, over: "head", quantity: "weight", words: false, window: null, cursor: null, color: "root", fit: false, blocks: "max", measure: "", all_layers: false, column: false, search: "", outcome: "all", step: 0, hide_first: false },
+    state: { stream: "self", filter: "all", layer: 9, heads: null, head: null, expanded: false, pinned: null, opened: null, cells: "auto", mean: false, sort: "number", hide_special: false, renormalise: false, threshold: 0, over: "head", quantity: "weight", words: false, window: null, cursor: null, color: "root", fit: false, blocks: "max", measure: "", all_layers: false, column: false, search: "", outcome: "all", step: 0, hide_first: false, show: "both" },
   };
 }
 

@@ -67,6 +67,12 @@ def figure_of(trace: Trace, spec: Spec, *, width: float | None = None) -> Figure
             f"the {spec['view']} view cannot be drawn as a figure yet: save it as a page, whose "
             "Save button makes an SVG or PNG of the screen."
         )
+    if any("pair" in shown for shown in spec["streams"]):
+        raise InputError(
+            "a comparison cannot be drawn as a figure from its view: save it as a page, whose Save "
+            "button makes an SVG or PNG of the screen, or take comparison.difference."
+            "matrix_view(..., quantity='difference')."
+        )
     figure = empty_figure()
     DRAWN[spec["view"]](trace, spec, figure, None if width is None else _number("width", width))
     return figure

@@ -58,6 +58,7 @@ STATE = (
     "outcome",
     "step",
     "hide_first",
+    "show",
 )
 
 
@@ -89,6 +90,7 @@ class Widget(anywidget.AnyWidget):
         step: the generated token shown, from 0 on (generation view).
         all_layers: whether the mean over layers is shown (generation view).
         hide_first: whether the first token is left out (generation view).
+        show: `both` or `difference` (views of a comparison).
     """
 
     _spec = t.Dict().tag(sync=True)
@@ -121,6 +123,7 @@ class Widget(anywidget.AnyWidget):
     outcome = t.Enum(("all", "right", "wrong"), "all").tag(sync=True)
     step = t.Int().tag(sync=True)
     hide_first = t.Bool().tag(sync=True)
+    show = t.Enum(("both", "difference"), "both").tag(sync=True)
 
     def __init__(self, trace: Trace, spec: Spec) -> None:
         """A widget of this trace; `View.widget()` makes it."""

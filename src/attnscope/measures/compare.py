@@ -4,6 +4,7 @@
     comparison.heads()          # the heads that changed most, first
     comparison.pairs()          # the pairs of tokens whose weight changed most
     comparison.difference       # a Trace of b's weights minus a's, -1..1
+    comparison.head_view()      # both side by side, or their difference
 
 Tokens are aligned as a diff does it (see `measures.align`); rows and keys of tokens that one side
 lacks have no difference: they are NaN in `difference`, and left out of the means.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,29 +24,29 @@ from attnscope.measures.align import Alignment, align
 from attnscope.measures.difference import BLOCK, Difference
 from attnscope.measures.table import Table
 from attnscope.provenance import Provenance
+from attnscope.shows_compared import ComparedShows
 from attnscope.stream import Stream
 from attnscope.trace import Trace
-
-if TYPE_CHECKING:
-    from attnscope.view import View
 
 Sides = Mapping[str, tuple[Alignment, Alignment]]
 """For each stream the merged tokens of its queries and of its keys."""
 
 
-class Comparison:
+class Comparison(ComparedShows):
     """Two traces, their tokens aligned.
 
     Attributes:
         a, b: what was compared.
+        names: what they are called where both are shown.
         sides: for each stream the merged queries and the merged keys, see `measures.align`.
         difference: a Trace over the merged tokens whose weights are b's minus a's, -1..1, NaN
             where one of the two lacks the token.
     """
 
-    def __init__(self, a: Trace, b: Trace, sides: Sides) -> None:
+    def __init__(self, a: Trace, b: Trace, sides: Sides, names: tuple[str, str]) -> None:
         """Made by `compare`."""
         self.a, self.b, self.sides = a, b, MappingProxyType(dict(sides))
+        self.names = names
         streams = [_difference(a.streams[name], b.streams[name], *sides[name]) for name in sides]
         self.difference = Trace(streams, _provenance(a, b, sides))
 
@@ -116,34 +117,6 @@ class Comparison:
         rows.sort(key=lambda row: -abs(row["difference"]))
         return Table({name: [row[name] for row in rows[:most]] for name in PAIR_COLUMNS})
 
-    def matrix_view(
-        self,
-        layer: int | None = None,
-        head: int | str | None = None,
-        *,
-        stream: str | None = None,
-        **options: Any,
-    ) -> View:
-        """The difference of one head as a heat map; a select shows either trace's weights instead.
-
-        Args:
-            layer: the layer shown first (None: that of the head that changed most).
-            head: the head shown first (None: the one that changed most, of the layer if given).
-            stream: may be left out where there is only one.
-            options: others of `Trace.matrix_view` (`color=`, `layers=`, `theme=`, ...).
-
-        Raises:
-            InputError: for a layer, head or stream that is not there, or an unknown option.
-        """
-        found = self.difference.stream(stream)
-        if head is None:
-            table = self.heads(stream=stream)
-            wanted = np.isin(table["layer"], found.numbers if layer is None else [layer])
-            if wanted.any():
-                layer, head = (int(table.take(wanted)[name][0]) for name in ("layer", "head"))
-        options = {"quantity": "difference", "stream": found.name, **options}
-        return self.difference.matrix_view(layer, head, **options)
-
     def __repr__(self) -> str:
         made_by = self.difference.provenance
         return "\n".join([made_by.model, *(f"  {note}" for note in made_by.notes)])
@@ -154,12 +127,16 @@ PAIR_COLUMNS = (
 )  # fmt: skip
 
 
-def compare(a: Any, b: Any, *, replaced: bool = True) -> Comparison:
+def compare(
+    a: Any, b: Any, *, names: Sequence[str] | None = None, replaced: bool = True
+) -> Comparison:
     """Compare two traces: two inputs, two checkpoints, or before and after an intervention.
 
     Args:
         a: what to start from.
         b: what it became.
+        names: what to call the two in pictures (None: their models, where these differ, or first
+            and second).
         replaced: take a token that stands where another one stood (`She` for `He`) for its
             replacement, so that their rows and keys are compared.
 
@@ -168,7 +145,7 @@ def compare(a: Any, b: Any, *, replaced: bool = True) -> Comparison:
 
     Raises:
         InputError: where the two have different streams, layers or heads (the text says which
-            dimension), or not one token in common.
+            dimension), or not one token in common; for names that are not two different texts.
     """
     for name, given in (("first", a), ("second", b)):
         if not isinstance(given, Trace):
@@ -184,7 +161,21 @@ def compare(a: Any, b: Any, *, replaced: bool = True) -> Comparison:
     for name in a.streams:
         _check_heads(a.streams[name], b.streams[name])
     sides = {name: _aligned(a.streams[name], b.streams[name], replaced) for name in a.streams}
-    return Comparison(a, b, sides)
+    return Comparison(a, b, sides, _names(a, b, names))
+
+
+def _names(a: Trace, b: Trace, given: Any) -> tuple[str, str]:
+    if given is None:
+        models = a.provenance.model, b.provenance.model
+        return models if all(models) and models[0] != models[1] else ("first", "second")
+    named = [] if isinstance(given, str) else list(given)
+    if len(named) != 2 or not all(isinstance(one, str) and one for one in named):
+        raise InputError(
+            f'names must be two texts, such as names=("before", "after"), got {given!r}.'
+        )
+    if named[0] == named[1]:
+        raise InputError(f"names must be two different texts, got {named[0]!r} twice.")
+    return named[0], named[1]
 
 
 def _check_heads(a: Stream, b: Stream) -> None:

@@ -65,6 +65,13 @@ class Difference:
         a, b = self.both(heads, queries)
         return np.asarray(b - a)
 
+    def halves(
+        self, heads: Sequence[int] | slice = ALL
+    ) -> Float[np.ndarray, "two_heads query key"]:
+        """What each head gained, 0..1, and behind all of them what each lost: one of both is 0."""
+        rows = self.rows(heads)
+        return np.concatenate([np.maximum(rows, 0), np.maximum(-rows, 0)])
+
     def both(
         self, heads: Sequence[int] | slice = ALL, queries: slice = ALL
     ) -> tuple[Float[np.ndarray, "head query key"], Float[np.ndarray, "head query key"]]:

@@ -98,6 +98,7 @@ def state_spec(stream: str, layer: int) -> StateSpec:
         "outcome": "all",
         "step": 0,
         "hide_first": False,
+        "show": "both",
     }
 
 

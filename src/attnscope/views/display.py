@@ -14,7 +14,6 @@ import numpy as np
 
 from attnscope.errors import InputError
 from attnscope.measures import Table
-from attnscope.measures import heads as measured
 from attnscope.trace import Trace
 from attnscope.wire.spec import MeasureSpec, StateSpec, StreamSpec
 
@@ -130,10 +129,10 @@ def _measures(trace: Trace, shown: StreamSpec, wanted: Sequence[str]) -> list[Me
     quick = sum(math.prod(layer.shape) for layer in stream.layers) <= MEASURED_UP_TO
     if not quick and not wanted:
         return []
-    table = measured(trace, None if quick else wanted, stream=stream.name)
+    table = trace.heads(None if quick else wanted, stream=stream.name)
     names = [name for name in table.columns if name not in NOT_MEASURES]
     if not set(wanted) <= set(names):
-        return measure_specs(measured(trace, wanted, stream=stream.name), wanted, shown)
+        return measure_specs(trace.heads(wanted, stream=stream.name), wanted, shown)
     return measure_specs(table, names, shown)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attnscope import measures
 from attnscope.measures import Table
 from attnscope.trace import Trace
 from attnscope.views.base import build_spec, chosen_streams, state_spec
@@ -35,9 +34,9 @@ def heads_view(
 
 def _add_measures(trace: Trace, shown: StreamSpec, wanted: str | None) -> None:
     """The table of `trace.heads()` for the heads shown, and a measure that it lacks."""
-    table = measures.heads(trace, stream=shown["name"])
+    table = trace.heads(stream=shown["name"])
     if wanted is not None and (wanted in NOT_MEASURES or wanted not in table.columns):
-        extra = measures.heads(trace, [wanted], stream=shown["name"])
+        extra = trace.heads([wanted], stream=shown["name"])
         table = Table({**table.columns, wanted: extra[wanted]})
     names = [name for name in table.columns if name not in NOT_MEASURES]
     shown["measures"] = measure_specs(table, names, shown)

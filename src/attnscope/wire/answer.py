@@ -16,6 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from attnscope.errors import InputError
+from attnscope.measures.difference import Difference
 from attnscope.overview import overview
 from attnscope.scores import QKLayer
 from attnscope.stream import Stream
@@ -90,7 +91,9 @@ def _stream_requests(spec: Spec, stream: StreamSpec) -> list[Request]:
 
 
 def _has_weights(stream: StreamSpec) -> bool:
-    """False where something else stands in their place (a comparison's differences)."""
+    """False where something else stands in their place, or the page makes them of two others."""
+    if "pair" in stream:
+        return False
     names = [one["name"] for one in stream.get("quantities", [])]
     return not names or "weight" in names
 
@@ -169,6 +172,9 @@ def answers(trace: Trace, spec: Spec, *, progress: bool = False) -> list[tuple[R
     early: list[tuple[Request, Reply]] = []
     for request in wanted[: len(wanted) - len(later)]:
         shown = _checked(spec, request)
+        if "pair" in shown:
+            early.append((request, answer(trace, spec, request)))
+            continue
         images = (pooled[shown["name"], row["layer"]] for row in shown["layers"])
         early.append((request, _thumbnails(images)))
     return early + replies
@@ -241,10 +247,12 @@ def _row(shown: StreamSpec, request: Request) -> LayerSpec:
 
 
 def encoded_layer(spec: Spec, stream: Stream, row: LayerSpec) -> Encoded:
-    """The codes of a layer's shown heads."""
-    places = stream.places(row["layer"], row["heads"])
-    rows = stream.layer(row["layer"]).rows(places)
+    """The codes of a layer's shown heads; of a comparison, what they gained and then lost."""
+    places, layer = stream.places(row["layer"], row["heads"]), stream.layer(row["layer"])
     shown = next(one for one in spec["streams"] if one["name"] == stream.name)
+    if "pair" in shown and isinstance(layer, Difference):
+        return encode(layer.halves(places), spec["encoding"])
+    rows = layer.rows(places)
     return encode(rows, spec["encoding"]) if is_share(shown) else encode_range(rows)
 
 

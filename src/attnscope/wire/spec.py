@@ -16,6 +16,7 @@ ViewName = Literal["head", "model", "neuron", "image", "matrix", "heads", "text"
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
 DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
+ShownName = Literal["both", "difference"]
 
 
 class SegmentSpec(TypedDict):
@@ -31,6 +32,7 @@ class SideSpec(TypedDict):
 
     `spaced`, where the tokens are to be read as text, names those with white space before them.
     `numbers` are the tokens' numbers in the whole text, where only some were kept.
+    `kinds`, where two lists were merged, says of each token whether both have the same.
     """
 
     text: list[str]
@@ -40,6 +42,7 @@ class SideSpec(TypedDict):
     segments: list[SegmentSpec]
     spaced: NotRequired[list[int]]
     numbers: NotRequired[list[int]]
+    kinds: NotRequired[list[Literal["same", "replaced", "alone", "gap"]]]
 
 
 class RulesSpec(TypedDict):
@@ -139,7 +142,8 @@ class StreamSpec(TypedDict):
 
     `patterns` name what each head shown does: a list a layer, as in `measures`. `quantity` says
     what the numbers of its layers are, where they are no weights, and `stack` which attention
-    stack they are of: a page may have one in several quantities, each a stream.
+    stack they are of: a page may have one in several quantities, each a stream. `pair` names
+    the two streams that this one is the difference of: second minus first.
     """
 
     name: str
@@ -158,6 +162,7 @@ class StreamSpec(TypedDict):
     steps: NotRequired[StepsSpec]
     quantity: NotRequired[QuantitySpec]
     stack: NotRequired[str]
+    pair: NotRequired[list[str]]
 
 
 class PinnedSpec(TypedDict):
@@ -201,6 +206,8 @@ class StateSpec(TypedDict):
 
     Heat maps: `over` says whether one head is shown or the mean or maximum over the layer's heads,
     `blocks` what a block of several cells shows, `color` and `fit` how numbers become colours.
+
+    Comparisons: `show` says whether both are shown side by side, or their difference.
     """
 
     stream: str
@@ -232,6 +239,7 @@ class StateSpec(TypedDict):
     outcome: Literal["all", "right", "wrong"]
     step: int
     hide_first: bool
+    show: Literal["both", "difference"]
 
 
 class ImageSpec(TypedDict):

@@ -12,6 +12,8 @@ export interface Weights {
   range?: readonly [number, number];
   /** How far a weight is known, where it does not follow from its code (see `reshape`). */
   bounds?(place: number, query: number, key: number): Bounds;
+  /** A difference: twice as many heads, see `difference`. */
+  signed?: boolean;
 }
 
 /** Between which values a number lies; null when it is missing. */

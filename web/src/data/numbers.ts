@@ -39,6 +39,19 @@ function plainText(text: string): string {
   return fits ? (text.includes("e") ? String(value) : text) : value.toExponential(Math.max(0, digits - 1)).replace("e+", "e").replace("e-", "e−");
 }
 
+/** A difference, with its sign; `0.0000` where it is none as far as is known. */
+export function formatSigned(bounds: Bounds, most = 4): string {
+  if (bounds === null) return "missing";
+  const [low, high] = bounds;
+  if (low === 0 && high === 0) return "0";
+  const text = (value: number, decimals: number) => {
+    const size = Math.abs(value).toFixed(decimals);
+    return Number(size) === 0 ? size : `${value < 0 ? "−" : "+"}${size}`;
+  };
+  for (let decimals = most; decimals >= 2; decimals--) if (text(low, decimals) === text(high, decimals)) return text(low, decimals);
+  return `${text(low, 2)} to ${text(high, 2)}`;
+}
+
 /** The mean of those numbers that are there; null where none is. */
 export function meanOfPresent(values: Bounds[]): Bounds {
   const present = values.filter((value) => value !== null);

@@ -86,6 +86,14 @@ function dotRow({ queries, keys, dim }: HeadVectors, query: number, row: Float64
   }
 }
 
+/** Rows less other rows, hidden where they are. */
+export function minus(rows: Rows, others: Rows): Rows {
+  return (from, to) => {
+    const less = others(from, to);
+    return rows(from, to).map((value, i) => (value === -Infinity ? value : value - less[i]!));
+  };
+}
+
 /** Several heads put together, cell by cell; missing where all are, hidden where one is. */
 export function together(heads: Rows[], over: "mean" | "max"): Rows {
   return (from, to) => {

@@ -1,13 +1,19 @@
 // What is said about a token: its text for the eye, its strongest partners, a sentence for
 // screen readers.
 import type { PinnedSpec, SideSpec, SideName } from "../types";
-import { boundsAt, codeAt, weightTable, type Bounds, type Weights } from "./decode";
+import { boundsAt, type Bounds, type Weights } from "./decode";
+import { numberAt } from "./difference";
 import type { Range } from "./filter";
-import { formatBounds, meanOfPresent } from "./numbers";
+import { formatBounds, formatSigned, meanOfPresent } from "./numbers";
 
 export interface Partner {
   index: number;
   mean: Bounds;
+  signed?: boolean | undefined;
+}
+
+export function partnerText({ mean, signed }: Partner, most?: number): string {
+  return (signed ? formatSigned : formatBounds)(mean, most);
 }
 
 export function otherSide(side: SideName): SideName {
@@ -28,22 +34,22 @@ export function pairBounds(weights: Weights, places: number[], token: PinnedSpec
 export function strongest(
   weights: Weights, places: number[], token: PinnedSpec, others: Range, count: number, least = 0.005,
 ): Partner[] {
-  const table = weightTable(weights.encoding);
   const means: { index: number; mean: number }[] = [];
   for (let other = others.start; other < others.stop; other++) {
     const [query, key] = token.side === "query" ? [token.index, other] : [other, token.index];
     let [sum, present] = [0, 0];
     for (const place of places) {
-      const weight = table[codeAt(weights, place, query, key)]!;
+      const weight = numberAt(weights, place, query, key);
       if (!Number.isNaN(weight)) (sum += weight), present++;
     }
     const mean = present ? sum / present : 0;
-    if (mean >= least) means.push({ index: other, mean });
+    if (Math.abs(mean) >= least || least < 0) means.push({ index: other, mean: Math.abs(mean) });
   }
   means.sort((a, b) => b.mean - a.mean || a.index - b.index);
   return means.slice(0, count).map(({ index }) => ({
     index,
     mean: meanOfPresent(pairBounds(weights, places, token, index)),
+    signed: weights.signed,
   }));
 }
 
@@ -70,7 +76,7 @@ export function sentence(token: PinnedSpec, own: SideSpec, other: SideSpec, part
   const link = token.side === "query" ? "to" : "from";
   const named = partners
     .slice(0, 3)
-    .map(({ index, mean }) => `${formatBounds(mean, 3)} ${link} '${shownText(other.text[index]!)}'`);
+    .map((partner) => `${partnerText(partner, 3)} ${link} '${shownText(other.text[partner.index]!)}'`);
   const rest = named.length ? named.join(", ") : `no weight above 0.005 ${link} the tokens shown`;
   return `${token.side} '${shownText(own.text[token.index]!)}': ${rest}`;
 }

@@ -2,7 +2,7 @@
 // nothing to much, one with a middle for signed numbers. Lightness rises or falls evenly, so that
 // equal steps look equal and survive colour blindness and grey print.
 import type { ColorScale } from "../types";
-import { rgb, type Mode } from "./color";
+import { rgb, type Mode, type Rgb } from "./color";
 
 export interface Scale {
   kind: ColorScale;
@@ -56,6 +56,11 @@ function diverging(t: number, mode: Mode) {
   const size = Math.abs(t);
   const h = t < 0 ? 50 : 257;
   return mode === "light" ? rgb({ l: 0.975 - 0.5 * size, c: 0.17 * size ** 0.8, h }) : rgb({ l: 0.22 + 0.58 * size, c: 0.17 * size ** 0.8, h });
+}
+
+/** The strongest colours of a difference: above zero, and below. */
+export function signedColors(mode: Mode): [Rgb, Rgb] {
+  return [diverging(1, mode), diverging(-1, mode)];
 }
 
 /** What stands for a missing number. */

@@ -56,12 +56,13 @@ function Tick({ side, spec, window, room, index, each, here, found }: TickProps)
   if (here) classes.push("here");
   if (spec.special.includes(index)) classes.push("special");
   if (found(index)) classes.push("found");
+  if (spec.kinds) classes.push(spec.kinds[index]!);
   const ruler = each < READABLE - 1;
   const length = room - (spec.segments.length > 1 ? 24 : 8);
   return (
     <span class={classes.join(" ")} data-index={index} style={{ [side === "query" ? "top" : "left"]: `${place}px`, maxWidth: `${length}px` }}>
       {ruler && <i>{numberOf(spec, index)}</i>}
-      {shownText(spec.text[index] ?? "")}
+      {spec.kinds?.[index] === "gap" ? "–" : shownText(spec.text[index] ?? "")}
     </span>
   );
 }

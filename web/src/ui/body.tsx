@@ -1,5 +1,6 @@
 // The heart of the head view and of the model view's detail: query tokens, lines, key tokens.
 // Owns what the pointer and the keyboard do there; what is pinned belongs to the store.
+import { effect } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Weights } from "../data/decode";
 import { contains, sizeOf, type Shown } from "../data/filter";
@@ -7,12 +8,14 @@ import { otherSide, sentence, strongest, type Partner } from "../data/tokens";
 import { pixelRatio, widest } from "../draw/canvas";
 import type { Mode } from "../draw/color";
 import type { Frame } from "../draw/lines";
+import type { Link } from "../store";
 import type { PinnedSpec, SideName, SideSpec } from "../types";
 import { layoutOf, rowsToShow, tooltipPlace, type Layout, type Place } from "./layout";
 import { useMarks } from "./marks";
 import { pointed, useHandlers, visible, type Pointed, type Stops } from "./pointing";
 import { FONT } from "./style";
 import { Column } from "./tokens";
+import { useTold } from "./told";
 import { Tooltip } from "./tooltip";
 
 export interface BodyHead {
@@ -42,8 +45,18 @@ export interface BodyProps {
   turn: number;
   /** Neuron view: shows a query token's neurons. */
   expand?(token: PinnedSpec): void;
+  /** Of a comparison: what is printed of a pair of tokens, whose names are those of both texts. */
+  columns?: Columns | undefined;
+  /** The colours of a difference: of what was gained, and of what was lost. */
+  signed?: [string, string] | undefined;
+  link?: Link | null;
   /** Tells how the weight between two tokens comes about. */
   explain?: ((query: number, key: number) => void) | undefined;
+}
+
+export interface Columns {
+  sides: Record<SideName, SideSpec>;
+  of: { name: string; weights: Weights }[];
 }
 
 export interface View {
@@ -61,7 +74,7 @@ export function Body(props: BodyProps) {
   const rows = Math.max(sizeOf(shown.query), sizeOf(shown.key));
   const scroll = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const view = useView(scroll);
+  const view = useView(scroll, props.link);
   const [stops, setStops] = useState<Stops>({ query: 0, key: 0 });
   const { at, pinned, aimed, spoken, setHover, setFocus } = useToken(props);
   const layout = useLayout(sides, shown, view.width, compact, props.expand !== undefined);
@@ -100,12 +113,14 @@ function toldOf(heads: BodyHead[]): BodyHead[] {
 }
 
 /** The token that the picture is about: hovered, else focused, else pinned. */
-function useToken({ pinned, shown }: BodyProps) {
+function useToken({ pinned, shown, link }: BodyProps) {
   const [hover, setHover] = useState<PinnedSpec | null>(null);
   const [focus, setFocus] = useState<PinnedSpec | null>(null);
   const held = visible(pinned.value, shown);
-  const at = pointed(visible(hover, shown) ?? visible(focus, shown), held);
-  const aimed = Boolean(visible(hover, shown) ?? visible(focus, shown));
+  const own = visible(hover, shown) ?? visible(focus, shown);
+  useTold(link?.token, own);
+  const at = pointed(own ?? visible(link?.token.value ?? null, shown), held);
+  const aimed = own !== null;
   return { at, pinned: held, aimed, spoken: Boolean(focus ?? held), setHover, setFocus };
 }
 
@@ -171,7 +186,8 @@ interface SaidProps {
 
 /** The tooltip for the eye, and a sentence for screen readers on focus and pin. */
 function Said({ body, told, at: { token, partner }, partners, aimed, spoken, place, layout }: SaidProps) {
-  const { weights, sides, shown, heads, sinks } = body;
+  const { weights, shown, heads, sinks } = body;
+  const sides = body.columns?.sides ?? body.sides;
   const live = token && weights && spoken ? sentence(token, sides[token.side], sides[otherSide(token.side)], partners) : "";
   const where = token && partner !== null ? { side: otherSide(token.side), index: partner } : token;
   return (
@@ -179,7 +195,7 @@ function Said({ body, told, at: { token, partner }, partners, aimed, spoken, pla
       {aimed && token && where && weights && (
         <Tooltip
           token={token} partner={partner} sides={sides} shown={shown} weights={weights} heads={heads} told={told} sinks={sinks}
-          about={body.about ? `, ${body.about}` : ""} explains={body.explain !== undefined} strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
+          about={body.about ? `, ${body.about}` : ""} explains={body.explain !== undefined} columns={body.columns?.of} strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
         />
       )}
       <div class="sr" aria-live="polite">{live}</div>
@@ -196,7 +212,7 @@ function useLayout(sides: Record<SideName, SideSpec>, shown: Shown, width: numbe
   }, [sides, shown, width, compact, signs]);
 }
 
-export function useView(scroll: { current: HTMLDivElement | null }): View {
+export function useView(scroll: { current: HTMLDivElement | null }, link?: Link | null): View {
   const [view, setView] = useState<View>({ width: 0, height: 0, top: 0 });
   useLayoutEffect(() => {
     const el = scroll.current!;
@@ -204,12 +220,14 @@ export function useView(scroll: { current: HTMLDivElement | null }): View {
     const read = () => {
       const next = { width: el.clientWidth, height: el.clientHeight, top: el.scrollTop };
       setView((old) => (old.width === next.width && old.height === next.height && old.top === next.top ? old : next));
+      if (link) link.top.value = next.top;
     };
+    const stop = link && effect(() => void (el.scrollTop !== link.top.value && (el.scrollTop = link.top.value)));
     const observer = new ResizeObserver(read);
     observer.observe(el);
     el.addEventListener("scroll", read, { passive: true, signal: abort.signal });
     read();
-    return () => (observer.disconnect(), abort.abort());
+    return () => (observer.disconnect(), abort.abort(), stop?.());
   }, []);
   return view;
 }

@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { measureText } from "../data/order";
 import { css, headColor, inkOn, NEUTRAL, rgb, type Mode, type Rgb } from "../draw/color";
 import { soloHead, stackOf, toggleHead, type Store } from "../store";
-import type { CellStyle } from "../types";
+import type { CellStyle, Show, StreamSpec } from "../types";
 
 export interface Option {
   value: string;
@@ -28,9 +28,11 @@ export function Field({ label, children }: { label: string; children: ComponentC
   return <span class="field"><span aria-hidden="true">{label}</span>{children}</span>;
 }
 
-export function StreamSelect({ store, streams }: { store: Store; streams: { name: string; label: string }[] }) {
-  if (streams.length < 2) return null;
-  const options = streams.map(({ name, label }) => ({ value: name, label }));
+export function StreamSelect({ store, streams }: { store: Store; streams: StreamSpec[] }) {
+  const parts = streams.flatMap(({ pair }) => pair ?? []);
+  const whole = streams.filter(({ name }) => !parts.includes(name));
+  if (whole.length < 2) return null;
+  const options = whole.map(({ name, label }) => ({ value: name, label }));
   return (
     <Field label="Attention">
       <Select name="stream" label="Attention stream" value={stackOf(store.stream.value)} options={options} onChange={(v) => (store.state.stream.value = v)} />
@@ -172,6 +174,13 @@ const STYLES: Option[] = [{ value: "auto", label: "Auto" }, { value: "lines", la
 export function CellSwitch({ store }: { store: Store }) {
   const { cells } = store.state;
   return <Switch name="cells" label="Cells" options={STYLES} value={cells.value} set={(v) => (cells.value = v as CellStyle)} />;
+}
+
+const SHOWN: Option[] = [{ value: "both", label: "Side by side" }, { value: "difference", label: "Difference" }];
+
+/** Of a comparison: both, or their difference. */
+export function ShowSwitch({ store: { state, parts } }: { store: Store }) {
+  return parts && <Switch name="show" label="Show" options={SHOWN} value={state.show.value} set={(v) => (state.show.value = v as Show)} />;
 }
 
 /** A few choices side by side: one is always on. */

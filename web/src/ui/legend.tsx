@@ -22,8 +22,8 @@ export interface LegendProps {
   scale(weight: number): { color: Rgb; alpha: number } | string;
   scaleLabel: string;
   /** What stands at the ends, where it is not 0 and 1. */
-  scaleTop?: string;
-  scaleBottom?: string;
+  scaleTop?: string | undefined;
+  scaleBottom?: string | undefined;
   /** How exact the numbers are, where it does not follow from the encoding. */
   accuracy?: string;
   notes: string[];

@@ -1,7 +1,11 @@
 // A heat map with its axes: the canvas, the tokens beside it, what is pointed at. Which part is
 // shown and where the cursor is belong to the view.
+import type { Signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import type { Bounds } from "../data/decode";
+import { between } from "../data/difference";
 import { contains, sizeOf, type Shown } from "../data/filter";
+import { formatSigned } from "../data/numbers";
 import type { Feed } from "../data/planes";
 import { stepFor, tilesOf, topStep, type Size, type TileAt } from "../data/tiles";
 import { shownText } from "../data/tokens";
@@ -12,6 +16,7 @@ import { Axis } from "./axis";
 import { knownOf, numberText, within } from "./mapNumbers";
 import type { MapBox } from "./mapLayout";
 import { useMapPointing, type Brush } from "./mapPointing";
+import { useTold } from "./told";
 import { Name } from "./tooltip";
 
 export interface MapProps {
@@ -28,6 +33,8 @@ export interface MapProps {
   cursor: PairSpec | null;
   /** What a number is: `weight`, `mean weight of 12 heads`. */
   what: string;
+  /** The other maps of a comparison. */
+  linked?: Linked | undefined;
   /** Tiles that are wanted beside those shown. */
   more: TileAt[];
   found(side: SideName, index: number): boolean;
@@ -40,13 +47,23 @@ export interface MapProps {
   painted(): void;
 }
 
+/** Maps of the same cells: what is pointed at in one is in all; two numbers have a difference. */
+export interface Linked {
+  cell: Signal<PairSpec | null>;
+  /** Their tokens, each with the texts of both. */
+  sides: Record<SideName, SideSpec>;
+  of: { name: string; feed: Feed | null }[];
+}
+
 export function HeatMap(props: MapProps) {
-  const { box, margins, sides, window, cursor, feed, step } = props;
+  const { box, margins, sides, window, cursor, feed, step, linked } = props;
   const el = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const { hover, brush, handlers } = useMapPointing(el, props);
   useMapPainting(props, canvas);
-  const at = hover ?? (cursor && inside(cursor, window) ? cursor : null);
+  useTold(linked?.cell, hover);
+  const aimed = hover ?? linked?.cell.value ?? null;
+  const at = aimed ?? (cursor && inside(cursor, window) ? cursor : null);
   const axes = { window, box, at, cursor };
   return (
     <div class="heatmap" style={{ marginLeft: `${margins.query}px`, marginTop: `${margins.key}px` }}>
@@ -58,7 +75,7 @@ export function HeatMap(props: MapProps) {
         data-step={step} data-window={`${range(window.query)}/${range(window.key)}`} style={{ width: `${box.width}px`, height: `${box.height}px` }} {...handlers}
       >
         <canvas ref={canvas} aria-hidden="true" />
-        {at && <Cross {...props} at={at} step={hover ? step : 1} pinned={!hover} />}
+        {at && <Cross {...props} at={at} step={aimed ? step : 1} pinned={!aimed} />}
         {cursor && inside(cursor, window) && <CellBox {...props} at={cursor} step={1} name="cursor" />}
         {brush && <Brushed {...brush} />}
       </div>
@@ -160,7 +177,8 @@ function Brushed({ x0, y0, x1, y1 }: Brush) {
 
 /** What is known about the cell under the pointer, beside it. */
 function MapTip(props: AtProps & { feed: Feed }) {
-  const { sides, at, feed, step, box, what } = props;
+  const { at, feed, step, box, what } = props;
+  const sides = props.linked?.sides ?? props.sides;
   const { left, top, width, height } = rectOf(props, at, step);
   const [over, low] = [left > box.width / 2, top > box.height / 2];
   const style: Record<string, string> = {
@@ -183,10 +201,31 @@ function MapTip(props: AtProps & { feed: Feed }) {
             <Line label={`${known.rough ? "preview: " : ""}largest ${what}`} value={numberText(within(known.max, HALF))} />
             <Line label="mean" value={numberText(within(known.mean, HALF))} />
           </>
-        ) : <Line label={what} value={numberText(known.bounds)} />}
+        ) : props.linked ? <LinkedLines {...props.linked} at={at} /> : <Line label={what} value={numberText(known.bounds)} />}
       </table>
     </div>
   );
+}
+
+/** The numbers of a cell in either map, and their difference. */
+function LinkedLines({ of, at }: Pick<Linked, "of"> & { at: PairSpec }) {
+  const bounds = boundsIn(of, at);
+  return (
+    <>
+      {of.map(({ name }, i) => <Line key={name} label={name} value={numberText(bounds[i]!)} />)}
+      <Line label="difference" value={formatSigned(between(bounds[0]!, bounds[1]!))} />
+    </>
+  );
+}
+
+function boundsIn(of: Linked["of"], { query, key }: PairSpec): Bounds[] {
+  return of.map(({ feed }) => {
+    if (!feed) return null;
+    if (feed.plane.bounds) return feed.plane.bounds(query, key);
+    const known = knownOf(feed, { query, key }, 1);
+    if (!known) feed.want(tilesOf({ query: { start: query, stop: query + 1 }, key: { start: key, stop: key + 1 } }, 1, feed.plane.size));
+    return known && "bounds" in known ? known.bounds : null;
+  });
 }
 
 function Line({ label, value }: { label: string; value: string }) {
@@ -210,9 +249,14 @@ function BlockFacts({ block, sides }: { block: Shown; sides: Record<SideName, Si
   );
 }
 
-function spoken({ sides, what }: MapProps, feed: Feed, { query, key }: PairSpec): string {
+function spoken({ sides: own, what, linked }: MapProps, feed: Feed, { query, key }: PairSpec): string {
+  const sides = linked?.sides ?? own;
   const known = knownOf(feed, { query, key }, 1);
   const names = `query '${shownText(sides.query.text[query] ?? "")}', key '${shownText(sides.key.text[key] ?? "")}'`;
   if (!known || "block" in known) return names;
+  if (linked && "bounds" in known) {
+    const [first, second] = boundsIn(linked.of, { query, key }) as [Bounds, Bounds];
+    return `${names}: ${linked.of[0]!.name} ${numberText(first)}, ${linked.of[1]!.name} ${numberText(second)}, difference ${formatSigned(between(first, second))}`;
+  }
   return "hidden" in known ? `${names}: hidden by the mask` : `${names}: ${what} ${numberText(known.bounds)}`;
 }

@@ -1,8 +1,9 @@
 // The canvas behind the tokens: boxes of the token in question, and lines.
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { halfOf } from "../data/difference";
 import { otherSide } from "../data/tokens";
 import { framed, Kept, replays, sized } from "../draw/canvas";
-import { drawBoxes, drawLines, type Frame } from "../draw/lines";
+import { drawBoxes, drawLines, type DrawnHead, type Frame } from "../draw/lines";
 import type { PinnedSpec } from "../types";
 import type { BodyProps } from "./body";
 import type { Layout } from "./layout";
@@ -29,12 +30,12 @@ export function useMarks(props: BodyProps, marks: Marks): void {
     const picture = token ? null : [weights, heads, shown, layout, width, frame.height, frame.top, frame.ratio, threshold];
     if (!picture || !kept.restore(context, picture)) {
       if (token) paintBoxes(context, props, marks, token);
-      drawLines(context, weights, drawnHeads(props), shown, frame, token, threshold);
+      for (const drawn of drawnHeads(props)) drawLines(context, weights, drawn, shown, frame, token, threshold);
       if (picture) kept.keep(canvas, picture);
     }
     replays.set(canvas, (other) => {
       if (token) paintBoxes(other, props, marks, token);
-      drawLines(other, weights, drawnHeads(props), shown, frame, token, threshold);
+      for (const drawn of drawnHeads(props)) drawLines(other, weights, drawn, shown, frame, token, threshold);
     });
     props.painted();
   };
@@ -42,12 +43,14 @@ export function useMarks(props: BodyProps, marks: Marks): void {
   useEffect(() => () => painter.cancel(), []);
 }
 
-function drawnHeads({ heads }: BodyProps) {
-  return heads.map(({ place, css }) => ({ place, color: css }));
+/** Each head in its colour; of a difference what the heads gained, and then what they lost. */
+function drawnHeads({ heads, signed, weights }: BodyProps): DrawnHead[][] {
+  if (!signed) return [heads.map(({ place, css }) => ({ place, color: css }))];
+  return signed.map((color, half) => heads.map(({ place }) => ({ place: place + half * halfOf(weights!), color })));
 }
 
 function paintBoxes(context: CanvasRenderingContext2D, props: BodyProps, { layout, frame }: Marks, token: PinnedSpec): void {
   const side = otherSide(token.side);
   const hatch = props.mode === "dark" ? "#9aa0aa" : "#6b7079";
-  drawBoxes(context, props.weights!, drawnHeads(props), token, props.shown[side], { ...frame, ...layout[side] }, hatch, props.threshold);
+  for (const drawn of drawnHeads(props)) drawBoxes(context, props.weights!, drawn, token, props.shown[side], { ...frame, ...layout[side] }, hatch, props.threshold);
 }

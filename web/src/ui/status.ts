@@ -31,3 +31,13 @@ export function statusOf(host: HTMLElement, signal: AbortSignal): Status {
     },
   };
 }
+
+/** For several pictures of one view: painted when all of them are. */
+export function shared(status: Status, count: number): Status[] {
+  const done = Array<boolean>(count).fill(false);
+  return done.map((_, place) => ({
+    ...status,
+    begin: () => ((done[place] = false), status.begin()),
+    painted: () => ((done[place] = true), done.every(Boolean) && status.painted()),
+  }));
+}

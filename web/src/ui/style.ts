@@ -331,6 +331,17 @@ input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9p
 .facts tr[data-key]:hover { background: var(--hover); }
 .told .swatch { margin: 0; }
 .steps .tok.active ~ .tok, .steps .block:has(.active) ~ .block > .tok { color: var(--quiet); opacity: .7; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 14px 26px; align-items: start; }
+.pair > section { min-width: 0; }
+.pair h3 { font-size: 14px; font-weight: 650; margin: 0 0 2px; text-align: center; overflow-wrap: anywhere; }
+.token.replaced .text { text-decoration: underline 1.5px var(--accent); text-underline-offset: 3px; }
+.token.alone .text { text-decoration: underline 1.5px dashed var(--accent); text-underline-offset: 3px; }
+.token.gap::after { content: ""; position: absolute; inset: 50% 10px auto; border-top: 1.5px dashed var(--strong); }
+.tooltip.columns { max-width: 330px; min-width: 218px; font-size: 12px; }
+.tick.replaced { text-decoration: underline 1.5px var(--accent); }
+.tick.alone { text-decoration: underline 1.5px dashed var(--accent); }
+.tick.gap { color: var(--quiet); }
+.columns .value { padding-left: 8px; max-width: 76px; overflow: hidden; text-overflow: ellipsis; }
 @media (prefers-contrast: more) { .root { --quiet: var(--ink); --line: var(--strong); } }
 @media (forced-colors: active) { .chip[aria-pressed=true] { forced-color-adjust: none; } }
 @media (prefers-reduced-motion: no-preference) { .cell { transition: box-shadow .08s; } }

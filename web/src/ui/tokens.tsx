@@ -1,9 +1,8 @@
 // One column of tokens: a list box whose options are hovered, focused and pinned, with numbers
 // beside the strongest and bars that show the segments.
 import { contains, type Range } from "../data/filter";
-import { formatBounds } from "../data/numbers";
 import { numberOf } from "../data/reshape";
-import { shownText, type Partner } from "../data/tokens";
+import { partnerText, shownText, type Partner } from "../data/tokens";
 import type { PinnedSpec, SegmentSpec, SideName, SideSpec } from "../types";
 
 export interface ColumnProps {
@@ -53,6 +52,8 @@ function Token(props: ColumnProps & { index: number }) {
   const classes = ["token"];
   if (spec.special.includes(index)) classes.push("special");
   if (text === "") classes.push("blank");
+  const kind = spec.kinds?.[index];
+  if (kind) classes.push(kind);
   if (is(active)) classes.push("active");
   else if (active?.side === side || props.faint?.(index)) classes.push("faint");
   if (is(pinned)) classes.push("pinned");
@@ -62,13 +63,13 @@ function Token(props: ColumnProps & { index: number }) {
   return (
     <div
       role="option" class={classes.join(" ")} data-side={side} data-index={index} tabIndex={index === stop ? 0 : -1}
-      aria-selected={is(pinned)} aria-label={`${shownText(text)}, ${side} ${numberOf(spec, index)}`}
+      aria-selected={is(pinned)} aria-label={`${kind === "gap" ? "not in this text" : shownText(text)}, ${side} ${numberOf(spec, index)}${kind === "alone" ? ", in one text only" : ""}`}
       aria-setsize={shown.stop - shown.start} aria-posinset={index - shown.start + 1}
       style={{ top: `${(index - shown.start) * row}px`, height: `${row}px` }}
     >
       {shownSign && <SignIcon sign={shownSign} />}
-      <span class="text">{shownText(text)}</span>
-      {number && <span class="number">{formatBounds(number.mean, 3)}</span>}
+      <span class="text">{kind === "gap" ? "" : shownText(text)}</span>
+      {number && <span class="number">{partnerText(number, 3)}</span>}
     </div>
   );
 }

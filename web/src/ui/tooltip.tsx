@@ -1,9 +1,9 @@
 // What is known about the token, or the pair of tokens, under the pointer or the focus.
-import { formatBounds, meanOfPresent, sinkBounds } from "../data/numbers";
+import { formatBounds, formatSigned, meanOfPresent, sinkBounds } from "../data/numbers";
 import { numberOf } from "../data/reshape";
 import { missingHeads, missingPartners, otherSide, pairBounds, shownText, type Partner } from "../data/tokens";
 import type { Shown } from "../data/filter";
-import type { Bounds, Weights } from "../data/decode";
+import type { Weights } from "../data/decode";
 import type { PinnedSpec, SideName, SideSpec } from "../types";
 import type { BodyHead } from "./body";
 
@@ -23,6 +23,8 @@ export interface TooltipProps {
   explains: boolean;
   sinks: boolean;
   strongest: Partner[];
+  /** What is printed of each pair, where that is more than its weight. */
+  columns?: { name: string; weights: Weights }[] | undefined;
   place: Record<string, string>;
 }
 
@@ -30,7 +32,7 @@ const MOST_HEADS = 16;
 
 export function Tooltip(props: TooltipProps) {
   return (
-    <div role="tooltip" class="tooltip" style={props.place}>
+    <div role="tooltip" class={props.columns ? "tooltip columns" : "tooltip"} style={props.place}>
       {props.partner === null ? <TokenFacts {...props} /> : <PairFacts {...props} partner={props.partner} />}
     </div>
   );
@@ -51,7 +53,7 @@ export function Name({ side, index, spec }: { side: SideName; index: number; spe
   );
 }
 
-function TokenFacts({ token, sides, shown, weights, told: heads, about, sinks, strongest }: TooltipProps) {
+function TokenFacts({ token, sides, shown, weights, told: heads, about, sinks, strongest, columns }: TooltipProps) {
   const missing = missingHeads(weights, heads.map((head) => head.place), token, shown[otherSide(token.side)]);
   const gone = missingPartners(weights, heads.map((head) => head.place), token, shown[otherSide(token.side)]);
   const other = sides[otherSide(token.side)];
@@ -61,48 +63,62 @@ function TokenFacts({ token, sides, shown, weights, told: heads, about, sinks, s
       <Name side={token.side} index={token.index} spec={sides[token.side]} />
       <div class="quiet">{token.side === "query" ? "attends to" : "attended to by"} ({mean})</div>
       <table>
-        {strongest.slice(0, 3).map(({ index, mean }) => (
-          <Row key={index} label={shownText(other.text[index]!)} value={mean} />
+        <Heading columns={columns} />
+        {strongest.slice(0, 3).map(({ index }) => (
+          <Row key={index} label={shownText(other.text[index]!)} values={textsOf(weights, columns, heads, token, index)} />
         ))}
-        {gone > 0 && missing < heads.length && <tr><td class="quiet">{gone} {gone === 1 ? "weight" : "weights"} missing</td></tr>}
-        {missing > 0 && <tr><td class="quiet">missing in {missing} of {heads.length} heads</td></tr>}
-        {!strongest.length && missing < heads.length && <tr><td class="quiet">no weight above 0.005 here</td></tr>}
+        {gone > 0 && missing < heads.length && <tr><td class="quiet" colSpan={4}>{gone} {gone === 1 ? "weight" : "weights"} missing</td></tr>}
+        {missing > 0 && <tr><td class="quiet" colSpan={4}>missing in {missing} of {heads.length} heads</td></tr>}
+        {!strongest.length && missing < heads.length && <tr><td class="quiet" colSpan={4}>no weight above 0.005 here</td></tr>}
         {sinks && token.side === "query" && (
-          <Row label="to sink" value={meanOfPresent(heads.map((head) => sinkBounds(weights, head.place, token.index)))} />
+          <Row label="to sink" values={[formatBounds(meanOfPresent(heads.map((head) => sinkBounds(weights, head.place, token.index))))]} />
         )}
       </table>
     </>
   );
 }
 
-function Row({ label, value, color }: { label: string; value: Bounds; color?: string }) {
+function Row({ label, values, color }: { label: string; values: string[]; color?: string }) {
   return (
     <tr>
       <td class="label">{color && <i class="swatch" style={{ background: color }} />}{label}</td>
-      <td class="value">{formatBounds(value)}</td>
+      {values.map((value, i) => <td key={i} class="value">{value}</td>)}
     </tr>
   );
 }
 
-function PairFacts({ token, partner, sides, weights, heads, told, about, explains, sinks }: TooltipProps & { partner: number }) {
+function Heading({ columns }: Pick<TooltipProps, "columns">) {
+  return columns ? <tr class="quiet small"><td />{columns.map(({ name }) => <td key={name} class="value">{name}</td>)}</tr> : null;
+}
+
+/** The mean over the heads between a token and its partner: a text a column. */
+function textsOf(weights: Weights, columns: TooltipProps["columns"], heads: BodyHead[], token: PinnedSpec, partner: number): string[] {
+  const places = heads.map(({ place }) => place);
+  return (columns ?? [{ weights }]).map((one) => (one.weights.signed ? formatSigned : formatBounds)(meanOfPresent(pairBounds(one.weights, places, token, partner)), columns ? 3 : 4));
+}
+
+function PairFacts({ token, partner, sides, weights, heads, told, about, explains, sinks, columns }: TooltipProps & { partner: number }) {
   const query = token.side === "query" ? token.index : partner;
   const key = token.side === "query" ? partner : token.index;
   const bounds = pairBounds(weights, heads.map((head) => head.place), { side: "query", index: query }, key);
   const rows = heads.map((head, i) => ({ head, value: bounds[i]! }));
+  const texts = (all: BodyHead[]) => textsOf(weights, columns, all, { side: "query", index: query }, key);
   if (rows.length > MOST_HEADS) rows.sort((a, b) => (b.value?.[1] ?? -1) - (a.value?.[1] ?? -1));
   return (
     <>
       <Name side="query" index={query} spec={sides.query} />
       <Name side="key" index={key} spec={sides.key} />
       {(rows.length > 6 || about) && <div class="quiet">weight by head{about}</div>}
-      <table class={rows.length > 6 ? "two" : ""}>
-        {rows.slice(0, MOST_HEADS).map(({ head, value }) => (
-          <Row key={head.number} label={rows.length > 6 ? String(head.number ?? "mean") : head.name} value={value} color={head.css} />
+      <table class={rows.length > 6 && !columns ? "two" : ""}>
+        <Heading columns={columns} />
+        {rows.slice(0, MOST_HEADS).map(({ head }) => (
+          <Row key={head.number} label={rows.length > 6 ? String(head.number ?? "mean") : head.name} values={texts([head])} color={head.css} />
         ))}
+        {columns && told.length > 1 && <Row label="mean" values={texts(told)} />}
       </table>
       {rows.length > MOST_HEADS && <div class="quiet">and {rows.length - MOST_HEADS} heads with less</div>}
-      {told.length > 1 && <table><Row label="mean" value={meanOfPresent(bounds)} /></table>}
-      {sinks && <table><Row label={`query ${numberOf(sides.query, query)} to sink`} value={meanOfPresent(told.map((h) => sinkBounds(weights, h.place, query)))} /></table>}
+      {!columns && told.length > 1 && <table><Row label="mean" values={[formatBounds(meanOfPresent(bounds))]} /></table>}
+      {sinks && <table><Row label={`query ${numberOf(sides.query, query)} to sink`} values={[formatBounds(meanOfPresent(told.map((h) => sinkBounds(weights, h.place, query))))]} /></table>}
       {explains && <div class="quiet small">Why? Click its number, or Enter</div>}
     </>
   );

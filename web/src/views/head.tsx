@@ -3,18 +3,19 @@ import { useComputed } from "@preact/signals";
 import { render } from "preact";
 import { useMemo, useRef } from "preact/hooks";
 import { headColor, NEUTRAL, rgb, type Mode } from "../draw/color";
+import { STRONG } from "../data/difference";
 import type { Shown } from "../data/filter";
 import { shareOf } from "../draw/lines";
-import { keyOf, type Request } from "../types";
-import { Body, type BodyHead } from "../ui/body";
-import { FilterSelect, HeadChips, LayerSelect, stepLayer, StreamSelect } from "../ui/controls";
+import type { BodyHead } from "../ui/body";
+import { FilterSelect, HeadChips, LayerSelect, ShowSwitch, stepLayer, StreamSelect } from "../ui/controls";
 import { Display } from "../ui/display";
 import { Legend } from "../ui/legend";
 import { Problem, Waiting } from "../ui/note";
+import { Bodies, kindsNote, signedScale, useLayer, usePanels } from "./compared";
 import { closeFirst, Explained, useExplaining, WHY_HELP } from "./explain";
 import type { View, ViewProps } from "./frame";
-import { useNow, useWeights, whenIdle } from "./load";
-import { bodyHead, cutNote, useBelow, useShown } from "./shown";
+import { useNow, whenIdle } from "./load";
+import { bodyHead, cutNote, useBelow } from "./shown";
 
 export const headView: View = (el, spec, source, store, around) => {
   render(<HeadView spec={spec} source={source} store={store} {...around} />, el);
@@ -22,17 +23,17 @@ export const headView: View = (el, spec, source, store, around) => {
 };
 
 function HeadView(props: ViewProps) {
-  const { spec, source, store } = props;
+  const { spec, store } = props;
   const mode = props.mode.value;
-  const request = useComputed<Request>(() => ({ kind: "layer", stream: store.stream.value.name, layer: store.layer.value.layer }));
-  const loaded = useWeights(source, request, spec).value;
+  const loaded = useLayer(props, useComputed(() => store.layer.value.layer));
   const turn = useTurns(props);
-  const ready = loaded.weights && loaded.key === keyOf(request.value);
+  const { ready } = loaded;
   const heads = useBodyHeads(props);
-  const shown = useShown(store, ready ? loaded.weights : null);
-  const below = useBelow(store, shown.weights, heads);
-  const why = useExplaining(props, store.layer.value, heads, shown.weights);
-  if (loaded.problem && loaded.key === keyOf(request.value)) props.status.failed();
+  const panels = usePanels(store, ready ? loaded.weights : null, mode);
+  const weights = store.parts ? null : panels[0]!.weights;
+  const below = useBelow(store, weights, heads);
+  const why = useExplaining(props, store.layer.value, heads, weights);
+  if (loaded.problem) props.status.failed();
   const painted = () => {
     if (!ready) return;
     props.status.painted();
@@ -45,14 +46,15 @@ function HeadView(props: ViewProps) {
         <StreamSelect store={store} streams={spec.streams} />
         <LayerSelect store={store} />
         <FilterSelect store={store} />
+        <ShowSwitch store={store} />
         <Display store={store} />
         <HeadChips store={store} mode={mode} />
       </div>
       <div class="neuron">
         <div class="picture">
           {loaded.problem ? <Problem message={loaded.problem} /> : !loaded.weights ? <Waiting /> : (
-            <Body
-              key={store.stream.value.name} {...shown} heads={heads} mode={mode} compact={false} painted={painted} turn={turn} explain={why.explain}
+            <Bodies
+              key={store.stream.value.name} panels={panels} heads={heads} mode={mode} compact={false} painted={painted} turn={turn} explain={why.explain}
             />
           )}
         </div>
@@ -60,8 +62,8 @@ function HeadView(props: ViewProps) {
       </div>
       <Legend
         mode={mode} encoding={spec.encoding} notes={spec.notes} help={`Hover a token to isolate it · click to pin · double-click a head for solo${why.explain ? ` · ${WHY_HELP}` : ""}`}
-        scale={(alpha) => ({ color: scaleColor(heads, mode), alpha })} scaleLabel="weight"
-        note={[noteOf(heads, store.cut.value.filter), cutNote(store.cut.value, store.state.threshold.value, below)].filter(Boolean).join(" · ")}
+        {...(panels[0]!.signed ? signedScale(store, mode) : { scale: (alpha: number) => ({ color: scaleColor(heads, mode), alpha }), scaleLabel: "weight" })}
+        note={[noteOf(heads, store.cut.value.filter, panels[0]!.signed ? `difference × ${STRONG}` : "weight"), kindsNote(store), cutNote(store.cut.value, store.state.threshold.value, below)].filter(Boolean).join(" · ")}
       />
     </div>
   );
@@ -71,9 +73,9 @@ function scaleColor([head, other]: BodyHead[], mode: Mode) {
   return other || head?.number == null ? NEUTRAL[mode] : rgb(headColor(head.number, mode));
 }
 
-function noteOf(heads: BodyHead[], shown: Shown): string {
+function noteOf(heads: BodyHead[], shown: Shown, drawn: string): string {
   const share = shareOf(heads.length, shown);
-  const opacity = share < 1 ? `Line opacity = weight × ${share.toFixed(2)} (isolated: weight)` : "Line opacity = weight";
+  const opacity = share < 1 ? `Line opacity = ${drawn} × ${share.toFixed(2)} (isolated: ${drawn})` : `Line opacity = ${drawn}`;
   const mean = heads.find(({ number }) => number === null)?.name ?? (heads.length > 1 ? `means of the ${heads.length} heads` : "");
   return mean ? `${opacity} · numbers: ${mean}` : opacity;
 }
@@ -83,11 +85,11 @@ function useTurns({ store, status }: ViewProps): number {
   const turn = useRef(0);
   useNow(() => {
     const { stream, cut, layer, heads, state } = store;
-    void [stream.value, cut.value, layer.value, heads.value, state.pinned.value, state.threshold.value];
+    void [stream.value, cut.value, layer.value, heads.value, state.pinned.value, state.threshold.value, state.show.value];
     turn.current++;
     status.begin();
   });
-  void store.state.pinned.value;
+  void [store.state.pinned.value, store.state.show.value];
   return turn.current;
 }
 
@@ -107,10 +109,11 @@ function layerKeys(event: KeyboardEvent, { store }: ViewProps): void {
 }
 
 function prefetch({ store, source, signal }: ViewProps): void {
-  const { name, layers } = store.stream.value;
+  const { layers } = store.stream.value;
   const place = layers.indexOf(store.layer.value);
   whenIdle(() => {
     for (const near of [layers[place + 1], layers[place - 1]])
-      if (near) source.get({ kind: "layer", stream: name, layer: near.layer }).catch(() => {});
+      for (const { stream } of store.parts ?? [store])
+        if (near) source.get({ kind: "layer", stream: stream.value.name, layer: near.layer }).catch(() => {});
   }, signal);
 }

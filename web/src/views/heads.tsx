@@ -17,7 +17,8 @@ import { useWidth } from "../ui/width";
 import type { View, ViewProps } from "./frame";
 import { gridSize } from "./geometry";
 import { useNow } from "./load";
-import { MapPanel, useWindow } from "./mapPanel";
+import { useWindow } from "./mapPanel";
+import { Maps } from "./maps";
 import { Axes, CellTip, hoveredAt, useOpen, type Hovered } from "./model";
 import type { MapOf } from "./plane";
 
@@ -216,7 +217,7 @@ function Opened({ view, close }: { view: ViewProps; close(): void }) {
         <h3>{title}</h3>
         <button type="button" class="close" aria-label="Close" title="Close (Escape)" onClick={close}>×</button>
       </div>
-      <MapPanel view={view} map={map} window={window} />
+      <Maps view={view} map={map} window={window} />
     </section>
   );
 }

@@ -12,7 +12,7 @@ import type { Look } from "../draw/map";
 import type { Store } from "../store";
 import type { PairSpec, SideName, SideSpec } from "../types";
 import { ColorBar } from "../ui/colorBar";
-import { HeatMap, shownStep } from "../ui/map";
+import { HeatMap, shownStep, type Linked } from "../ui/map";
 import { FinderBar, StrongestList, tilesFor, useFinder, useStrongest } from "../ui/mapFinder";
 import { around, boxOf, revealing, stateOf, windowOf } from "../ui/mapLayout";
 import { messageOf, Problem, Waiting } from "../ui/note";
@@ -21,18 +21,19 @@ import { Why, WhyBox } from "../ui/why";
 import { useWidth } from "../ui/width";
 import type { ViewProps } from "./frame";
 import { useNow } from "./load";
-import { useFeed, wholeLayer, type Fed, type MapOf } from "./plane";
+import { wholeLayer, type Fed, type MapOf } from "./plane";
 import { loadRow } from "./vectors";
 
 export interface MapPanelProps {
   view: ViewProps;
   map: ReadonlySignal<MapOf>;
+  fed: Fed;
   window: MapWindow;
+  linked?: Linked | undefined;
 }
 
-export function MapPanel({ view, map, window }: MapPanelProps) {
-  const { spec, source, store, status, mode } = view;
-  const fed = useFeed(source, spec, map).value;
+export function MapPanel({ view, map, fed, window, linked }: MapPanelProps) {
+  const { store, status, mode } = view;
   const [why, setWhy] = useState(false);
   const room = useRef<HTMLDivElement>(null);
   const width = useWidth(room);
@@ -47,7 +48,7 @@ export function MapPanel({ view, map, window }: MapPanelProps) {
   return (
     <div class="neuron">
       <div class="picture" ref={room}>
-        {fed.problem ? <Problem message={fed.problem} /> : width ? <Picture view={view} map={map.value} fed={fed} window={window} width={width} why={why} setWhy={setWhy} /> : <Waiting />}
+        {fed.problem ? <Problem message={fed.problem} /> : width ? <Picture view={view} map={map.value} fed={fed} window={window} linked={linked} width={width} why={why} setWhy={setWhy} /> : <Waiting />}
       </div>
       {explains && <WhyPanel view={view} map={map.value} cursor={cursor} close={() => setWhy(false)} />}
     </div>
@@ -64,6 +65,7 @@ interface PictureProps {
   map: MapOf;
   fed: Fed;
   window: MapWindow;
+  linked: Linked | undefined;
   width: number;
   why: boolean;
   setWhy(open: boolean): void;
@@ -74,12 +76,12 @@ const COLORBAR = 64;
 const SEEN = 6;
 const NEAR = 40;
 
-function Picture({ view, map, fed, window, width, why, setWhy }: PictureProps) {
+function Picture({ view, map, fed, window, linked, width, why, setWhy }: PictureProps) {
   const { store, status } = view;
   const { state } = store;
   const [sides, world, at, cursor] = [store.sides.value, store.filter.value, window.at.value, state.cursor.value];
   const [listed, setListed] = useState(false);
-  const margins = useMargins(sides, width);
+  const margins = useMargins(map.names ?? sides, width);
   const box = useMemo(() => boxOf(Math.max(60, width - margins.query - COLORBAR), world), [width, margins, world]);
   const step = fed.feed ? shownStep(box, at, fed.feed.plane.size) : 1;
   const list = useStrongest(fed.feed, at, step, listed, fed.turn);
@@ -111,7 +113,7 @@ function Picture({ view, map, fed, window, width, why, setWhy }: PictureProps) {
       <FinderBar finder={finder} window={at} world={world} listed={listed} setListed={setListed} show={window.show} go={go} />
       <div class="mapbox">
         <HeatMap
-          feed={fed.feed} sides={sides} world={world} window={at} box={box} step={step} margins={margins} look={look} cursor={cursor} what={what}
+          feed={fed.feed} sides={sides} world={world} window={at} box={box} step={step} margins={margins} look={look} cursor={cursor} what={what} linked={linked}
           more={fed.feed ? tilesFor(list, fed.feed) : []} found={(side, index) => finder.matches[side].has(index)} show={window.show}
           setCursor={(cell) => (state.cursor.value = cell)} enter={(cell) => ((state.cursor.value = cell), setWhy(true))} leave={leave} next={next}
           painted={status.painted}

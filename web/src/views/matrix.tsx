@@ -5,10 +5,11 @@ import { render } from "preact";
 import { topStep } from "../data/tiles";
 import type { Store } from "../store";
 import type { Blocks, ColorScale, Over } from "../types";
-import { Field, FilterSelect, LayerSelect, optionOf, Select, stepHead, stepLayer, Stepper, StreamSelect, Switch, type Option } from "../ui/controls";
+import { Field, FilterSelect, LayerSelect, optionOf, Select, ShowSwitch, stepHead, stepLayer, Stepper, StreamSelect, Switch, type Option } from "../ui/controls";
 import { ACCURACY, MapFoot } from "../ui/legend";
 import type { View, ViewProps } from "./frame";
-import { MapPanel, sizeOfMap, useWindow } from "./mapPanel";
+import { sizeOfMap, useWindow } from "./mapPanel";
+import { Maps } from "./maps";
 import { hasWords, overWords, quantitiesOf, wholeLayer, type MapOf } from "./plane";
 
 export const matrixView: View = (el, spec, source, store, around) => {
@@ -20,7 +21,7 @@ function MatrixView(props: ViewProps) {
   const { spec, source, store } = props;
   const map = useComputed<MapOf>(() => {
     const [stream, layer, { quantity: wanted, words, over }] = [store.stream.value, store.layer.value, store.state];
-    const quantities = quantitiesOf(source, stream, layer);
+    const quantities = store.parts ? stream.quantities! : quantitiesOf(source, stream, layer);
     const between = words.value && hasWords(source, stream);
     const quantity = (!between && quantities.find(({ name }) => name === wanted.value)) || quantities[0]!;
     const tokens = { stream, layer, head: store.head.value, over: over.value, quantity };
@@ -31,7 +32,7 @@ function MatrixView(props: ViewProps) {
     <div class="root" data-mode={props.mode.value} onKeyDown={(event) => viewKeys(event, store)}>
       {spec.title && <h2>{spec.title}</h2>}
       <Bar {...props} map={map.value} />
-      <MapPanel view={props} map={map} window={window} />
+      <Maps view={props} map={map} window={window} />
       <MapFoot mode={props.mode.value} notes={spec.notes} help={HELP} accuracy={accuracyOf(props, map.value)} />
     </div>
   );
@@ -45,7 +46,7 @@ const BLOCKS: Option[] = [{ value: "max", label: "Max" }, { value: "mean", label
 
 function Bar({ spec, source, store, map }: ViewProps & { map: MapOf }) {
   const { words, cursor } = store.state;
-  const quantities = map.words ? [] : quantitiesOf(source, map.stream, map.layer).map(({ name, label }) => ({ value: name, label }));
+  const quantities = map.words || store.parts ? [] : quantitiesOf(source, map.stream, map.layer).map(({ name, label }) => ({ value: name, label }));
   return (
     <div class="bar">
       <StreamSelect store={store} streams={spec.streams} />
@@ -60,15 +61,16 @@ function Bar({ spec, source, store, map }: ViewProps & { map: MapOf }) {
         <Switch name="level" label="Between" options={LEVELS} value={map.words ? "words" : ""} set={(v) => ((words.value = v === "words"), (cursor.value = null))} />
       )}
       <FilterSelect store={store} />
+      <ShowSwitch store={store} />
       <Looks store={store} map={map} />
     </div>
   );
 }
 
 /** One head, or all of the layer put together. */
-function HeadsSelect({ store: { state, layer, head } }: { store: Store }) {
+function HeadsSelect({ store: { state, layer, head, parts } }: { store: Store }) {
   const { heads } = layer.value;
-  const all = heads.length > 1 ? ["mean", "max"].map((over) => ({ value: over, label: `${over} of ${heads.length}` })) : [];
+  const all = heads.length > 1 ? (parts ? ["mean"] : ["mean", "max"]).map((over) => ({ value: over, label: `${over} of ${heads.length}` })) : [];
   const set = (value: string) => {
     state.over.value = (all.some((option) => option.value === value) ? value : "head") as Over;
     if (state.over.value === "head") state.head.value = Number(value);
@@ -79,8 +81,9 @@ function HeadsSelect({ store: { state, layer, head } }: { store: Store }) {
 
 /** How numbers become colours. */
 function Looks({ store, map: { quantity } }: { store: Store; map: MapOf }) {
-  const { color, fit, blocks } = store.state;
-  const ranges = [{ value: "", label: `0–${quantity.high}` }, { value: "fit", label: "Fit" }];
+  const { state } = store;
+  const { color, fit, blocks } = state;
+  const ranges = [{ value: "", label: `${quantity.signed && state.show.value === "difference" ? "±" : "0–"}${quantity.high}` }, { value: "fit", label: "Fit" }];
   return (
     <>
       <Switch name="color" label="Colours" options={COLORS} value={color.value} set={(v) => (color.value = v as ColorScale)} />

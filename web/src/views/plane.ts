@@ -2,10 +2,12 @@
 // weights.
 import { useSignal, type ReadonlySignal } from "@preact/signals";
 import { askedPlane, Feed, madePlane, type Plane } from "../data/planes";
-import { boundsOfCodes, rowsOfCodes, rowsOfNumbers, rowsOfVectors, together as togetherRows, type Rows } from "../data/rows";
+import type { Weights } from "../data/decode";
+import { differenceOf } from "../data/difference";
+import { boundsOfCodes, minus, rowsOfCodes, rowsOfNumbers, rowsOfVectors, together as togetherRows, type Rows } from "../data/rows";
 import type { Size } from "../data/tiles";
 import type { Source } from "../source/cache";
-import type { LayerSpec, Over, QuantitySpec, Spec, StreamSpec } from "../types";
+import type { LayerSpec, Over, QuantitySpec, Request, SideName, SideSpec, Spec, StreamSpec } from "../types";
 import { messageOf } from "../ui/note";
 import { checked, useNow } from "./load";
 import { headOf, loadLayer, type HeadOf } from "./vectors";
@@ -16,6 +18,10 @@ export interface MapOf extends HeadOf {
   quantity: QuantitySpec;
   /** Between words: the stream then has their sides, and the layer no rules. */
   words?: boolean;
+  /** The two maps that this one is the difference of. */
+  pair?: [MapOf, MapOf];
+  /** The tokens that have to fit beside it, where maps are to lie alike. */
+  names?: Record<SideName, SideSpec>;
 }
 
 /** Whether this page can show a stream over words. */
@@ -47,7 +53,7 @@ export async function planeOf(source: Source, spec: Spec, map: MapOf): Promise<P
   const request = { stream: stream.name, layer: layer.layer, ...(quantity.name !== "weight" && { quantity: quantity.name }), ...(words && { words }) };
   if (source.live) return askedPlane(source, { kind: "tile", ...request, ...(together ? { over } : { head }) }, size);
   const places = together ? layer.heads.map((_, place) => place) : [wholeLayer(map) ? 0 : layer.heads.indexOf(head)];
-  const { rows, bounds } = await rowsOf(source, spec, map, request, places);
+  const { rows, bounds } = map.pair ? await differenceRows(source, spec, map.pair, places, over) : await rowsOf(source, spec, map, request, places);
   const id = `map/${Object.values(request).join("/")}/${together ? over : places[0]}`;
   const plane = madePlane(source, id, size, together ? togetherRows(rows, over) : rows[0]!, quantity.name === "weight");
   return { ...plane, ...(bounds && { bounds }), error: quantity.carried ? 0.0005 : 0 };
@@ -69,13 +75,28 @@ async function rowsOf(source: Source, spec: Spec, { stream, layer, quantity, ove
     const arrays = await loadLayer(source, stream, layer);
     return { rows: places.map((place) => rowsOfVectors(headOf(arrays, { stream, layer, place }, spec), quantity.name === "score")) };
   }
-  const wanted = { kind: "layer", ...request } as const;
-  const { weights, problem } = checked(await source.get(wanted), wanted, spec);
-  if (!weights) throw new Error(problem!);
+  const weights = await layerOf(source, spec, { kind: "layer", ...request });
   return {
     rows: places.map((place) => rowsOfCodes(weights, place, stream.causal)),
     bounds: (query, key) => boundsOfCodes(weights, places, over === "max" ? "max" : "mean", query, key),
   };
+}
+
+/** Of the weights of two traces: hidden where they are. */
+async function differenceRows(source: Source, spec: Spec, pair: [MapOf, MapOf], places: number[], over: Over): Promise<Made> {
+  const [first, second] = await Promise.all(pair.map(({ stream, layer }) => layerOf(source, spec, { kind: "layer", stream: stream.name, layer: layer.layer })));
+  const difference = differenceOf(first!, second!);
+  const { causal } = pair[0].stream;
+  return {
+    rows: places.map((place) => minus(rowsOfCodes(second!, place, causal), rowsOfCodes(first!, place, causal))),
+    bounds: (query, key) => boundsOfCodes(difference, places, over === "max" ? "max" : "mean", query, key),
+  };
+}
+
+async function layerOf(source: Source, spec: Spec, wanted: Request): Promise<Weights> {
+  const { weights, problem } = checked(await source.get(wanted), wanted, spec);
+  if (!weights) throw new Error(problem!);
+  return weights;
 }
 
 export interface Fed {

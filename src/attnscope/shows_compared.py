@@ -1,0 +1,150 @@
+"""What a comparison can be shown as: the views of a Trace, for two traces side by side.
+
+Every view has `show`: `both` puts the two side by side, and a token, head or cell that is pointed
+at in one is pointed at in the other; `difference` shows the second less the first. The reader can
+switch between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from attnscope.errors import InputError
+
+if TYPE_CHECKING:
+    from attnscope.measures.compare import Comparison
+    from attnscope.view import View
+
+
+class ComparedShows:
+    """The views of a Comparison, which has them from here."""
+
+    @property
+    def _comparison(self) -> Comparison:
+        return cast("Comparison", self)
+
+    def head_view(
+        self,
+        layer: int | None = None,
+        heads: Sequence[int] | None = None,
+        *,
+        show: str = "both",
+        **options: Any,
+    ) -> View:
+        """Heads of one layer as lines, of both traces or of the difference in two colours.
+
+        Args:
+            layer: the layer shown first (None: that of the head that changed most).
+            heads: the heads switched on first (None: the one that changed most, of the layer if
+                given).
+            show: `both` side by side, or `difference`.
+            options: others of `Trace.head_view` (`layers=`, `mean=`, `hide_special=`, `theme=`...).
+
+        Raises:
+            InputError: for a layer, head or stream that is not there, or an unknown option.
+        """
+        from attnscope.views.head import head_view
+
+        if heads is None and not options.get("mean"):
+            layer, head = self._changed(layer, options)
+            heads = None if head is None else [head]
+        return self._shown(head_view, show, layer=layer, heads=heads, **options)
+
+    def model_view(
+        self,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        *,
+        show: str = "both",
+        **options: Any,
+    ) -> View:
+        """Every layer and head at a glance, of both traces or their difference.
+
+        Args:
+            layers: the layers shown, as rows in this order (None: all).
+            heads: the heads shown, as columns (None: all).
+            show: `both` side by side, or `difference`.
+            options: others of `Trace.model_view`; `sort="change"` puts the heads that changed
+                most first.
+
+        Raises:
+            InputError: for a layer, head or stream that is not there, or an unknown option.
+        """
+        from attnscope.views.model import model_view
+
+        return self._shown(model_view, show, layers=layers, heads=heads, **options)
+
+    def matrix_view(
+        self,
+        layer: int | None = None,
+        head: int | str | None = None,
+        *,
+        show: str = "both",
+        **options: Any,
+    ) -> View:
+        """One head as two heat maps, or one heat map of the difference.
+
+        Args:
+            layer: the layer shown first (None: that of the head that changed most).
+            head: the head shown first (None: the one that changed most, of the layer if given), or
+                `mean` over the layer's heads.
+            show: `both` side by side, or `difference`.
+            options: others of `Trace.matrix_view` (`color=`, `layers=`, `theme=`, ...).
+
+        Raises:
+            InputError: for a layer, head or stream that is not there, or an unknown option.
+        """
+        from attnscope.views.matrix import matrix_view
+
+        if head is None:
+            layer, head = self._changed(layer, options)
+        if head == "max":
+            raise InputError(
+                "head='max' says nothing of a difference, which has a sign: head='mean', or a "
+                "number."
+            )
+        return self._shown(
+            matrix_view, show, layer=layer, head=head, quantity="difference", **options
+        )
+
+    def heads_view(
+        self, measure: str = "change", *, show: str = "difference", **options: Any
+    ) -> View:
+        """Layer × head map of how much a measure changed, and the heads as a list to sort.
+
+        Args:
+            measure: `change`, `js` or `largest` (see `Comparison.heads`), or any measure of
+                `Trace.heads`: the list then has it in both traces, and the difference.
+            show: what an opened head shows: `both` side by side, or the `difference`.
+            options: others of `Trace.heads_view` (`layers=`, `heads=`, `theme=`, ...).
+
+        Raises:
+            InputError: for a measure that there is not, or an unknown option.
+        """
+        from attnscope.views.heads import heads_view
+
+        return self._shown(heads_view, show, measure=measure, **options)
+
+    def _shown(self, make: Any, show: str, **options: Any) -> View:
+        from attnscope.views.compared import compared
+
+        view: View = compared(self._comparison, make, show, **options)
+        return view
+
+    def _changed(self, layer: int | None, options: Any) -> tuple[int | None, int | None]:
+        """The head that changed most of those that the options leave; of the layer if given."""
+        comparison = self._comparison
+        name = options.get("stream") or next(iter(comparison.sides))
+        table = comparison.heads(stream=name)
+        found = comparison.difference.stream(name)
+        layers = options.get("layers") or found.numbers
+        wanted = np.isin(table["layer"], layers if layer is None else [layer])
+        if options.get("heads") is not None:
+            wanted &= np.isin(table["head"], options["heads"])
+        if not wanted.any():
+            return layer, None
+        first = table.take(wanted)
+        return int(first["layer"][0]), int(first["head"][0])
