@@ -1,6 +1,7 @@
 // Small images of heads: the weights of one cell pooled by maximum to sqrt8 codes, then painted
 // into the pixels of a grid row, as a heat map (heat.ts) or as lines (here).
 import { leastCode, narrowTable, weightTable, type Weights } from "../data/decode";
+import { STRONG } from "../data/difference";
 import type { Range, Shown } from "../data/filter";
 import type { Rgb } from "./color";
 
@@ -49,6 +50,16 @@ export function pool(weights: Weights, place: number, shown: Shown, most: number
   return { rows, columns, codes: out };
 }
 
+function mixed(from: number, to: number, share: number): number {
+  return from + (to - from) * share;
+}
+
+/** Differences as strong as they are drawn. */
+export function strong(cell: Pooled, weak: boolean): Pooled {
+  if (weak) cell.codes.forEach((code, at) => code < 255 && (cell.codes[at] = Math.min(254, Math.round(code * Math.sqrt(STRONG)))));
+  return cell;
+}
+
 /** The cell without weights below the threshold. */
 export function dim(cell: Pooled, threshold: number): Pooled {
   const least = leastCode("sqrt8", threshold);
@@ -67,7 +78,7 @@ const LEAST_DEPTH = 0.002;
 let depth = new Float32Array(0);
 
 /** Every line of a cell, by adding optical depth in each pixel column that it crosses. */
-export function paintLines(image: ImageData, box: Box, cell: Pooled, color: Rgb, ground: Rgb): void {
+export function paintLines(image: ImageData, box: Box, cell: Pooled, color: Rgb, ground?: Rgb): void {
   const size = box.width * (box.height + 2);
   if (depth.length < size) depth = new Float32Array(size);
   else depth.fill(0, 0, size);
@@ -98,14 +109,15 @@ function addDepth(start: number, rise: number, amount: number, box: Box): void {
   }
 }
 
-function shade(image: ImageData, box: Box, color: Rgb, ground: Rgb): void {
+/** Over the ground, or over what is there. */
+function shade(image: ImageData, box: Box, color: Rgb, ground?: Rgb): void {
   const { data, width } = image;
   for (let y = 0; y < box.height; y++)
     for (let x = 0; x < box.width; x++) {
       const cover = coverTable[Math.min(4096, (depth[y * box.width + x]! * 512) | 0)]!;
       const at = ((box.y + y) * width + box.x + x) * 4;
       for (let channel = 0; channel < 3; channel++)
-        data[at + channel] = ground[channel]! + (color[channel]! - ground[channel]!) * cover;
+        data[at + channel] = mixed(ground?.[channel] ?? data[at + channel]!, color[channel]!, cover);
       data[at + 3] = 255;
     }
 }

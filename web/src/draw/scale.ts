@@ -63,6 +63,14 @@ export function signedColors(mode: Mode): [Rgb, Rgb] {
   return [diverging(1, mode), diverging(-1, mode)];
 }
 
+/** RGBA steps for sqrt8 codes, from all lost to all gained; the last one for what is missing. */
+export function signedRamp(mode: Mode): Uint8ClampedArray {
+  const ramp = new Uint8ClampedArray(510 * 4);
+  for (let i = 0; i < 509; i++) ramp.set([...diverging((i - 254) / 254, mode), 255], i * 4);
+  ramp.set([...MISSING[mode], 255], 509 * 4);
+  return ramp;
+}
+
 /** What stands for a missing number. */
 export const MISSING: Record<Mode, readonly [number, number, number]> = { light: [214, 190, 190], dark: [92, 66, 66] };
 

@@ -21,6 +21,8 @@ export interface GridProps {
   /** Under the open cell's row. */
   below: ComponentChildren;
   canvases: Map<number, HTMLCanvasElement>;
+  /** A cell pointed at in another grid of the same heads. */
+  linked?: CellSpec | null;
   /** Cells that show a number instead of a picture. */
   face?(layer: number, head: number): Face;
 }
@@ -86,25 +88,25 @@ function HeadNumbers({ rows, sorted, size }: { rows: GridRow[]; sorted: boolean;
   );
 }
 
-function Row({ row: { layer, heads }, sorted, size, open, here, canvases, face }: GridProps & { row: GridRow; here: CellSpec }) {
+function Row({ row: { layer, heads }, sorted, size, open, here, canvases, face, linked }: GridProps & { row: GridRow; here: CellSpec }) {
   const keep = (canvas: HTMLCanvasElement | null) => void (canvas ? canvases.set(layer, canvas) : canvases.delete(layer));
   const attach = useMemo(() => keep, [layer, canvases]);
   return (
     <div role="row" class="gridrow" data-layer={layer} style={{ height: `${size.cell}px`, marginBottom: `${size.gap}px`, paddingLeft: `${size.axis}px`, gap: `${size.gap}px` }}>
       <div role="rowheader" class="rownumber" aria-label={`Layer ${layer}`} style={{ width: `${size.axis}px`, height: `${size.cell}px` }}>{layer}</div>
       <canvas ref={attach} aria-hidden="true" style={{ left: `${size.axis}px` }} />
-      {heads.map((head) => <Cell key={head} {...{ layer, head, sorted, size, open, here }} face={head === null ? undefined : face?.(layer, head)} />)}
+      {heads.map((head) => <Cell key={head} {...{ layer, head, sorted, size, open, here, linked }} face={head === null ? undefined : face?.(layer, head)} />)}
     </div>
   );
 }
 
-type CellProps = CellSpec & { sorted: boolean; size: GridSize; open: CellSpec | null; here: CellSpec; face: Face | undefined };
+type CellProps = CellSpec & { sorted: boolean; size: GridSize; open: CellSpec | null; here: CellSpec; face: Face | undefined; linked: CellSpec | null | undefined };
 
-function Cell({ layer, head, sorted, size, open, here, face }: CellProps) {
+function Cell({ layer, head, sorted, size, open, here, face, linked }: CellProps) {
   const side = `${size.cell}px`;
   return (
     <button
-      type="button" role="gridcell" class="cell" data-layer={layer} data-head={head ?? "mean"}
+      type="button" role="gridcell" class={linked?.layer === layer && linked.head === head ? "cell linked" : "cell"} data-layer={layer} data-head={head ?? "mean"}
       aria-label={`Layer ${layer}, ${head === null ? "mean" : `head ${head}`}${face ? `: ${face.label}` : ""}`}
       aria-expanded={open?.layer === layer && open.head === head} tabIndex={here.layer === layer && here.head === head ? 0 : -1}
       style={{ width: side, height: side, ...(face && { background: face.color, color: face.ink }) }}

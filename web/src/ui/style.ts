@@ -144,7 +144,7 @@ label.field { cursor: pointer; }
 .gridrow canvas { position: absolute; top: 0; display: block; }
 .cell { position: relative; appearance: none; border: 0; padding: 0; background: none; cursor: pointer; border-radius: 4px; }
 .cellnumber { position: absolute; left: 3px; top: 2px; font-size: 10px; line-height: 1.2; color: var(--quiet); font-variant-numeric: tabular-nums; text-shadow: 0 0 2px var(--bg), 0 0 3px var(--bg); pointer-events: none; }
-.cell:hover { box-shadow: 0 0 0 2px var(--strong); z-index: 1; }
+.cell:hover, .cell.linked { box-shadow: 0 0 0 2px var(--strong); z-index: 1; }
 .cell[aria-expanded=true] { box-shadow: 0 0 0 2.5px var(--accent); z-index: 2; }
 .cell:focus-visible { outline-offset: 2px; z-index: 3; }
 .panel { background: var(--bg); border: 1px solid var(--line); border-radius: 10px; padding: 10px 12px 12px; position: relative; }
@@ -332,6 +332,8 @@ input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9p
 .told .swatch { margin: 0; }
 .steps .tok.active ~ .tok, .steps .block:has(.active) ~ .block > .tok { color: var(--quiet); opacity: .7; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 14px 26px; align-items: start; }
+.panel.under { max-width: none; }
+.panel.under::before { display: none; }
 .pair > section { min-width: 0; }
 .pair h3 { font-size: 14px; font-weight: 650; margin: 0 0 2px; text-align: center; overflow-wrap: anywhere; }
 .token.replaced .text { text-decoration: underline 1.5px var(--accent); text-underline-offset: 3px; }

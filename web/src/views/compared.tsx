@@ -84,11 +84,11 @@ export function Bodies({ panels, turn, painted, ...rest }: BodiesProps) {
 }
 
 /** The colour bar of a difference, from all lost to all gained. */
-export function signedScale(store: Store, mode: Mode) {
+export function signedScale(store: Store, mode: Mode, style: "lines" | "heat" = "lines") {
   const [a, b] = store.parts!.map((one) => one.stream.value.label);
   const [more, less] = signedColors(mode);
   return {
-    scale: (share: number) => ({ color: share < 0.5 ? less : more, alpha: Math.abs(2 * share - 1) }),
+    scale: (share: number) => ({ color: share < 0.5 ? less : more, alpha: Math.abs(2 * share - 1) ** (style === "heat" ? 0.5 : 1) }),
     scaleLabel: `${b} minus ${a}`, scaleBottom: `−${1 / STRONG}`, scaleTop: `+${1 / STRONG}`,
   };
 }

@@ -12,10 +12,10 @@ const AXIS = 44;
 const LEAST_CELL = 26;
 const BETWEEN = 20;
 
-export function gridSize(width: number, heads: number, most = 150): GridSize {
+export function gridSize(width: number, heads: number, most = 150, least = LEAST_CELL): GridSize {
   const gap = gapOf(heads);
   const cell = Math.floor((width - AXIS - (heads - 1) * gap) / heads);
-  return { cell: Math.max(LEAST_CELL, Math.min(cell, most)), gap, axis: AXIS };
+  return { cell: Math.max(least, Math.min(cell, most)), gap, axis: AXIS };
 }
 
 function gapOf(heads: number): number {

@@ -10,12 +10,13 @@ import { MISSING } from "../draw/scale";
 import type { Store } from "../store";
 import type { CellSpec } from "../types";
 import { ColorBar } from "../ui/colorBar";
-import { Field, FilterSelect, Select, StreamSelect } from "../ui/controls";
+import { Field, FilterSelect, Select, ShowSwitch, StreamSelect } from "../ui/controls";
 import { Grid, type Face, type GridRow } from "../ui/grid";
 import { MapFoot } from "../ui/legend";
 import { useWidth } from "../ui/width";
 import type { View, ViewProps } from "./frame";
 import { gridSize } from "./geometry";
+import { HeadList, numberOf, sameHead as same, type Head } from "./headList";
 import { useNow } from "./load";
 import { useWindow } from "./mapPanel";
 import { Maps } from "./maps";
@@ -39,7 +40,7 @@ function HeadsView(props: ViewProps) {
   const [hovered, setHovered] = useState<Hovered | null>(null);
   const { open, toggle, close } = useOpen(store, root);
   const heads = useMemo(() => headsOf(store), [store.stream.value, store.state.measure.value]);
-  const look = lookOf(heads, mode);
+  const look = lookOf(heads, mode, store.parts !== null);
   const width = useWidth(box);
   const most = Math.max(...store.stream.value.layers.map((layer) => layer.heads.length));
   const size = gridSize(width - COLORBAR - (width < BESIDE ? 0 : LIST), most, 48);
@@ -57,6 +58,7 @@ function HeadsView(props: ViewProps) {
         <StreamSelect store={store} streams={spec.streams} />
         <MeasureSelect store={store} />
         {open.value && <FilterSelect store={store} />}
+        {open.value && <ShowSwitch store={store} />}
       </div>
       <div class="model wraps" ref={box}>
         <div class="mapbox"><div class="gridbox">
@@ -68,8 +70,8 @@ function HeadsView(props: ViewProps) {
             />
           </div>
         </div>
-        <ColorBar look={look} height={Math.min(220, Math.max(90, store.stream.value.layers.length * (size.cell + size.gap)))} label={measureName(measureOf(store))} /></div>
-        <HeadList heads={heads} open={open.value} toggle={toggle} measure={measureName(measureOf(store))} look={look} />
+        <ColorBar look={look} height={Math.min(220, Math.max(90, store.stream.value.layers.length * (size.cell + size.gap)))} label={`${measureName(measureOf(store))}${heads.some(({ both }) => both) ? ", difference" : ""}`} /></div>
+        <HeadList heads={heads} open={open.value} toggle={toggle} titles={titlesOf(store, heads)} width={LIST - 20} colorOf={(head) => faceOf(head, look, 0).color} />
       </div>
       {open.value && <Opened view={props} close={close} />}
       {hovered && at && <CellTip {...hovered} store={store} by={measureOf(store)} more={` · ${at.pattern}${sinkText(store, at)}`} root={root.current!} />}
@@ -80,35 +82,35 @@ function HeadsView(props: ViewProps) {
 
 const NONE = new Map<number, HTMLCanvasElement>();
 
-interface Head {
-  layer: number;
-  head: number;
-  value: number | null;
-  pattern: string;
-}
-
 function measureOf({ stream, state }: Store): string {
   const { measures } = stream.value;
   return (measures.find(({ name }) => name === state.measure.value) ?? measures[0])?.name ?? "";
+}
+
+function titlesOf(store: Store, heads: Head[]) {
+  const [first, second] = (store.parts ?? [store, store]).map(({ stream }) => stream.value.label) as [string, string];
+  const difference = heads.some(({ both }) => both);
+  return { head: "head", first, second, value: difference ? "difference" : measureName(measureOf(store)), pattern: "pattern" };
 }
 
 function headsOf(store: Store): Head[] {
   const stream = store.stream.value;
   return stream.layers.flatMap((layer, i) => {
     const values = valuesOf(stream, layer, measureOf(store));
-    return layer.heads.map((head, j) => ({ layer: layer.layer, head, value: values?.[j] ?? null, pattern: measureName(stream.patterns?.[i]?.[j] ?? "") }));
+    const parts = store.parts?.map((part) => valuesOf(part.stream.value, part.stream.value.layers[i]!, measureOf(store)));
+    return layer.heads.map((head, j) => ({
+      layer: layer.layer, head, value: values?.[j] ?? null, pattern: measureName(stream.patterns?.[i]?.[j] ?? ""),
+      both: parts?.[0] && parts[1] ? [parts[0][j] ?? null, parts[1][j] ?? null] : null,
+    }));
   });
 }
 
-function same(a: CellSpec, b: CellSpec | null): boolean {
-  return a.layer === b?.layer && a.head === b.head;
-}
-
-/** Shares have colours from 0 to 1, other measures up to their largest number. */
-function lookOf(heads: Head[], mode: Mode): Look {
+/** Shares have colours from 0 to 1, other measures and differences up to their largest number. */
+function lookOf(heads: Head[], mode: Mode, fit: boolean): Look {
   const values = heads.flatMap(({ value }) => (value === null ? [] : [value]));
   const largest = Math.max(0, ...values.map(Math.abs));
-  return { scale: { kind: "linear", high: largest <= 1 ? 1 : largest, signed: values.some((value) => value < 0), decades: 3 }, blocks: "max", mode };
+  const signed = values.some((value) => value < 0) || heads.some(({ both }) => both);
+  return { scale: { kind: "linear", high: largest <= 1 && !fit ? 1 : largest || 1, signed, decades: 3 }, blocks: "max", mode };
 }
 
 function faceOf({ value, pattern }: Head, look: Look, cell: number): Face {
@@ -119,10 +121,6 @@ function faceOf({ value, pattern }: Head, look: Look, cell: number): Face {
 
 function short(value: number): string {
   return Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 1 ? 1 : 2).replace("-", "−");
-}
-
-function numberOf(value: number | null): string {
-  return value === null ? "missing" : String(value).replace("-", "−");
 }
 
 /** How much of a head goes to the first token, where that is most of it. */
@@ -140,62 +138,6 @@ function MeasureSelect({ store }: { store: Store }) {
       <Select name="measure" label="Measure" value={measureOf(store)} options={options} onChange={(v) => (store.state.measure.value = v)} />
     </Field>
   );
-}
-
-type Column = "head" | "value" | "pattern";
-const COLUMNS: Column[] = ["head", "value", "pattern"];
-
-interface HeadListProps {
-  heads: Head[];
-  open: CellSpec | null;
-  toggle(cell: CellSpec): void;
-  measure: string;
-  look: Look;
-}
-
-function HeadList({ heads, open, toggle, measure, look }: HeadListProps) {
-  const [by, setBy] = useState<{ column: Column; down: boolean }>({ column: "value", down: true });
-  const sorted = useMemo(() => sortedBy(heads, by.column, by.down), [heads, by]);
-  const order = (column: Column) => setBy({ column, down: by.column === column ? !by.down : column === "value" });
-  return (
-    <div class="headlist" style={{ flexBasis: `${LIST - 20}px` }}>
-      <table>
-        <thead>
-          <tr>
-            {COLUMNS.map((column) => (
-              <th key={column} aria-sort={by.column !== column ? "none" : by.down ? "descending" : "ascending"}>
-                <button type="button" onClick={() => order(column)}>{column === "value" ? measure : column}{by.column === column && (by.down ? " ↓" : " ↑")}</button>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody onKeyDown={rowKeys}>
-          {sorted.map((head, i) => (
-            <tr key={`${head.layer}/${head.head}`} aria-selected={same(head, open)} data-row={`${head.layer}/${head.head}`} onClick={() => toggle(head)}>
-              <td><button type="button" tabIndex={i ? -1 : 0}>layer {head.layer}, head {head.head}</button></td>
-              <td><i class="swatch" style={{ background: faceOf(head, look, 0).color }} />{numberOf(head.value)}</td>
-              <td>{head.pattern}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-/** Up and down between the rows, of which only the first is reached by Tab. */
-function rowKeys(event: KeyboardEvent): void {
-  const row = (event.target as Element).closest("tr")!;
-  const next = event.key === "ArrowDown" ? row.nextElementSibling : event.key === "ArrowUp" ? row.previousElementSibling : null;
-  if (next) next.querySelector("button")!.focus(), event.preventDefault();
-}
-
-/** Heads without a number last, whichever way. */
-function sortedBy(heads: Head[], column: Column, down: boolean): Head[] {
-  const sign = down ? -1 : 1;
-  if (column === "head") return down ? [...heads].reverse() : heads;
-  if (column === "pattern") return [...heads].sort((a, b) => sign * a.pattern.localeCompare(b.pattern));
-  return [...heads].sort((a, b) => Number(a.value === null) - Number(b.value === null) || sign * (a.value! - b.value!));
 }
 
 /** The head that was clicked, as a heat map. */

@@ -2,22 +2,24 @@
 import { useComputed } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { pixelRatio } from "../draw/canvas";
 import { heatRamp, layerColor, rgb, type Mode } from "../draw/color";
-import { headName, measureName, measureText, sortedHeads } from "../data/order";
+import { headName, measureName, measureText, sortedHeads, valuesOf } from "../data/order";
 import type { Store } from "../store";
-import type { CellSpec, LayerSpec } from "../types";
-import { CellSwitch, FilterSelect, StreamSelect } from "../ui/controls";
+import type { CellSpec, LayerSpec, StreamSpec } from "../types";
+import { CellSwitch, FilterSelect, ShowSwitch, StreamSelect } from "../ui/controls";
 import { Display } from "../ui/display";
 import { Grid, type GridRow } from "../ui/grid";
 import { Legend } from "../ui/legend";
-import { messageOf, Problem } from "../ui/note";
+import { Problem } from "../ui/note";
+import { shared } from "../ui/status";
 import { useWidth } from "../ui/width";
+import { kindsNote, signedScale } from "./compared";
 import { Detail } from "./detail";
 import type { View, ViewProps } from "./frame";
 import { useNow } from "./load";
 import { gridSize, panelWidth, roomOf, type GridSize } from "./geometry";
-import { paintGrid, styleOf, type Below } from "./paint";
+import { styleOf, type Below } from "./paint";
+import { usePainting } from "./painting";
 import { cutNote } from "./shown";
 
 export const modelView: View = (el, spec, source, store, around) => {
@@ -34,27 +36,58 @@ export interface Hovered {
 function ModelView(props: ViewProps) {
   const { spec, store } = props;
   const mode = props.mode.value;
-  const box = useRef<HTMLDivElement>(null);
   const root = useRef<HTMLDivElement>(null);
-  const width = useWidth(box);
   const [hovered, setHovered] = useState<Hovered | null>(null);
+  const [below, setBelow] = useState<Below>(null);
   useEffect(() => setHovered(null), [store.stream.value]);
-  const { open, toggle, close } = useOpen(store, root);
+  const opening = useOpen(store, root);
   const rows = useRows(store);
-  const { beside, room, size, most } = useSizes(rows, width);
   const style = styleOf(store.state.cells.value, store.cut.value.filter);
-  const painting = usePainting(props, rows, width ? size : null, style, open.value);
+  const hover = (cell: CellSpec | null, el: HTMLElement | null) => setHovered(cell && el ? hoveredAt(cell, el, root.current!) : null);
+  const both = store.parts !== null && store.state.show.value === "both";
+  const shown = { view: props, opening, rows, style, root, hover, setBelow } as const;
+  return (
+    <div class="root" data-mode={mode} ref={root} onKeyDown={(event) => event.key === "Escape" && opening.open.value && (opening.close(), event.preventDefault())}>
+      <Header {...props} />
+      {both ? <Both {...shown} hovered={hovered?.cell ?? null} /> : <Single {...shown} />}
+      {hovered && <CellTip {...hovered} store={store} by={store.state.sort.value} root={root.current!} />}
+      <Legend
+        mode={mode} encoding={spec.encoding} notes={spec.notes} help="Click a cell to open its head · in it, hover a token to isolate it, click to pin"
+        {...(store.parts && !both ? signedScale(store, mode, style) : { scale: (weight: number) => scaleOf(weight, style, mode), scaleLabel: style === "heat" ? "weight (root scale)" : "weight" })}
+        note={[kindsNote(store), cutNote(store.cut.value, store.state.threshold.value, below)].filter(Boolean).join(" · ")}
+      />
+    </div>
+  );
+}
+
+interface GridsProps {
+  view: ViewProps;
+  opening: ReturnType<typeof useOpen>;
+  /** The layers and heads in the order shown. */
+  rows: GridRow[];
+  style: "lines" | "heat";
+  root: { current: HTMLElement | null };
+  hover(cell: CellSpec | null, el: HTMLElement | null): void;
+  setBelow(below: Below): void;
+}
+
+/** One grid, and the open head beside it, or under its row. */
+function Single({ view, opening: { open, toggle, close }, rows, style, root, hover, setBelow }: GridsProps) {
+  const { store } = view;
+  const box = useRef<HTMLDivElement>(null);
+  const width = useWidth(box);
+  const { beside, room, size, most } = useSizes(rows, width);
+  const painting = usePainting(view, rows, width ? size : null, style, open.value);
+  useEffect(() => setBelow(painting.below), [painting.below]);
   useReveal(root, beside ? null : open.value);
   const detail = open.value && (
     <Detail
-      {...props} open={open} turn={painting.turn} painted={painting.detail} close={close} className={beside ? "side" : "below"}
+      {...view} open={open} turn={painting.turn} painted={painting.detail} close={close} className={beside ? "side" : "below"}
       style={panelStyle(beside, width, rows, open.value, size)}
     />
   );
-  const hover = (cell: CellSpec | null, el: HTMLElement | null) => setHovered(cell && el ? hoveredAt(cell, el, root.current!) : null);
   return (
-    <div class="root" data-mode={mode} ref={root} onKeyDown={(event) => event.key === "Escape" && open.value && (close(), event.preventDefault())}>
-      <Header {...props} />
+    <>
       {painting.problem && <Problem message={painting.problem} />}
       <div class="model" ref={box}>
         <div class="gridbox">
@@ -68,15 +101,67 @@ function ModelView(props: ViewProps) {
         </div>
         {beside && (detail || <EmptyPanel width={panelWidth(width)} />)}
       </div>
-      {hovered && <CellTip {...hovered} store={store} by={store.state.sort.value} root={root.current!} />}
-      <Legend
-        mode={mode} encoding={spec.encoding} notes={spec.notes} help="Click a cell to open its head · in it, hover a token to isolate it, click to pin"
-        scale={(weight) => scaleOf(weight, style, mode)} scaleLabel={style === "heat" ? "weight (root scale)" : "weight"}
-        note={cutNote(store.cut.value, store.state.threshold.value, painting.below)}
-      />
-    </div>
+    </>
   );
 }
+
+/** The grids of two traces side by side, and the open head of both under them. */
+function Both({ view, opening: { open, toggle, close }, hovered, ...grids }: GridsProps & { hovered: CellSpec | null }) {
+  const statuses = useMemo(() => shared(view.status, 3), []);
+  const turns = useRef(0);
+  useNow(() => {
+    const { stream, cut, state } = view.store;
+    void [stream.value, cut.value, state.pinned.value, open.value];
+    turns.current++;
+    statuses[2]!.begin();
+  });
+  void view.store.state.pinned.value;
+  useEffect(() => void (open.value || statuses[2]!.painted()));
+  useReveal(grids.root, open.value);
+  return (
+    <>
+      <div class="pair">
+        {view.store.parts!.map((part, i) => <Half key={i} place={i} view={{ ...view, store: part, status: statuses[i]! }} {...grids} open={open.value} toggle={toggle} hovered={hovered} />)}
+      </div>
+      {open.value && <Detail {...view} open={open} turn={turns.current} painted={statuses[2]!.painted} close={close} className="below under" style={{}} />}
+    </>
+  );
+}
+
+interface HalfProps extends Omit<GridsProps, "opening"> {
+  place: number;
+  open: CellSpec | null;
+  toggle(cell: CellSpec): void;
+  hovered: CellSpec | null;
+}
+
+function Half({ view, rows, style, hover, open, toggle, hovered, place }: HalfProps) {
+  const { store } = view;
+  const box = useRef<HTMLElement>(null);
+  const width = useWidth(box);
+  const most = Math.max(...rows.map((row) => row.heads.length));
+  const size = useMemo(() => gridSize(width, most, 110, LEAST), [width, most]);
+  const painting = usePainting(view, rows, width ? size : null, style, null);
+  const { label, name } = store.stream.value;
+  return (
+    <section ref={box} aria-label={label} data-part={place}>
+      <h3>{label}</h3>
+      {painting.problem && <Problem message={painting.problem} />}
+      <div class="gridbox">
+        <Axes size={size} heads={most} sort={store.state.sort.value} />
+        <div class="gridscroll">
+          <Grid
+            key={name} rows={rows} sorted={store.state.sort.value !== "number"} size={size} open={open} toggle={toggle}
+            canvases={painting.canvases} below={null} hover={hover} linked={hovered}
+          />
+        </div>
+      </div>
+    </section>
+  );
+}
+
+/** Cells of a pair of grids may be smaller than those of one. */
+const LEAST = 14;
 
 function Header({ spec, store }: ViewProps) {
   return (
@@ -86,6 +171,7 @@ function Header({ spec, store }: ViewProps) {
         <StreamSelect store={store} streams={spec.streams} />
         <FilterSelect store={store} />
         <CellSwitch store={store} />
+        <ShowSwitch store={store} />
         <Display store={store} mean />
       </div>
     </>
@@ -148,41 +234,6 @@ function scaleOf(weight: number, style: "lines" | "heat", mode: Mode) {
   return { color: [ramp[at]!, ramp[at + 1]!, ramp[at + 2]!] as const, alpha: 1 };
 }
 
-/** Repaints the grid when its picture changes; "drawn" when grid and open detail both are. */
-function usePainting(props: ViewProps, rows: GridRow[], size: GridSize | null, style: "lines" | "heat", open: CellSpec | null) {
-  const { store, source, status, mode, signal } = props;
-  const canvases = useMemo(() => new Map<number, HTMLCanvasElement>(), []);
-  const done = useRef({ turn: 0, grid: false, detail: false });
-  const [problem, setProblem] = useState<string | null>(null);
-  const [below, setBelow] = useState<Below>(null);
-  useNow(() => {
-    const { stream, cut, state } = store;
-    void [stream.value, cut.value, state.cells.value, state.pinned.value, state.opened.value, state.sort.value, state.threshold.value];
-    done.current.turn++;
-    done.current.detail = false;
-    status.begin();
-  });
-  void store.state.pinned.value;
-  const settle = () => {
-    if (done.current.grid && (done.current.detail || !open)) status.painted();
-  };
-  const [stream, cut, threshold] = [store.stream.value, store.cut.value, store.state.threshold.value];
-  const ratio = size && canvases.size ? pixelRatio([...canvases.values()][0]!) : globalThis.devicePixelRatio || 1;
-  useEffect(() => {
-    if (!size) return;
-    let current = true;
-    done.current.grid = false;
-    paintGrid({ stream, rows, cut, threshold, style, mode: mode.value, size, ratio }, source, canvases, () => current && !signal.aborted)
-      .then((whole) => whole && (setProblem(null), setBelow(whole.below), (done.current.grid = true), latest.current()))
-      .catch((error: unknown) => current && (setProblem(messageOf(error)), status.failed()));
-    return () => void (current = false);
-  }, [stream, rows, cut, threshold, style, mode.value, size, ratio]);
-  const latest = useRef(settle);
-  latest.current = settle;
-  useEffect(() => latest.current());
-  return { canvases, problem, below, turn: done.current.turn, detail: () => ((done.current.detail = true), settle()) };
-}
-
 function panelStyle(
   beside: boolean, width: number, rows: GridRow[], open: CellSpec, size: GridSize,
 ): Record<string, string> {
@@ -208,13 +259,26 @@ export function hoveredAt(cell: CellSpec, el: HTMLElement, root: HTMLElement): H
   return { cell, x: a.left - b.left + a.width / 2, y: a.top - b.top };
 }
 
+/** Of a comparison: how much a head changed, and a measure in both. */
+function comparedText({ stream, parts }: Store, { layer, head }: CellSpec, by: string): string | null {
+  if (!parts || head === null) return parts && "";
+  const value = (one: StreamSpec, name: string) => {
+    const row = one.layers.find((each) => each.layer === layer)!;
+    const found = valuesOf(one, row, name)?.[row.heads.indexOf(head)];
+    return found === undefined || found === null ? null : Number(found.toPrecision(3));
+  };
+  const [change, before, after] = [value(stream.value, "change"), ...parts.map((part) => value(part.stream.value, by))] as (number | null)[];
+  const shown = before !== null && after !== null ? ` · ${measureName(by)} ${before} → ${after}` : "";
+  return `${change === null ? "" : ` · change ${change}`}${shown}`;
+}
+
 /** Names a cell, and its number of the measure that the view is about. */
 export function CellTip({ cell, x, y, store, by, more, root }: Hovered & { store: Store; by: string; more?: string; root: HTMLElement }) {
   const layer = store.stream.value.layers.find((one) => one.layer === cell.layer)!;
   const left = Math.min(Math.max(x, 110), root.clientWidth - 110);
   return (
     <div role="tooltip" class="tooltip cell-tip" style={{ left: `${left}px`, top: `${y - 8}px` }}>
-      Layer {cell.layer}, {headName(cell.head, layer)}{measureText(store.stream.value, layer, cell.head, by)}{more}
+      Layer {cell.layer}, {headName(cell.head, layer)}{comparedText(store, cell, by) ?? measureText(store.stream.value, layer, cell.head, by)}{more}
     </div>
   );
 }
