@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { boundsAt, missingCode, nearestCode, type Weights } from "../src/data/decode";
-import { differenceOf, numberAt } from "../src/data/difference";
+import { differenceOf, numberAt, shortNames } from "../src/data/difference";
 import { formatSigned } from "../src/data/numbers";
 import { strongest } from "../src/data/tokens";
 
@@ -37,6 +37,12 @@ test("what one side lacks has no difference, which is not none", () => {
 test("the strongest differences are those that changed most, either way", () => {
   const found = strongest(made, [0], { side: "query", index: 0 }, { start: 0, stop: 5 }, 3);
   expect(found.map(({ index }) => index)).toEqual([1, 0]);
+});
+
+test("long names lose what both begin with", () => {
+  expect(shortNames(["she", "he"])).toEqual(["she", "he"]);
+  expect(shortNames(["org/model-v1", "org/model-v2-instruct"])).toEqual(["…v1", "…v2-instruct"]);
+  expect(shortNames(["long/model/name", "short"])).toEqual(["long/model/name", "short"]);
 });
 
 test("signed numbers say their sign, and no more digits than are known", () => {

@@ -22,6 +22,14 @@ export function differenceOf(first: Weights, second: Weights): Weights {
   return { ...first, shape: [2 * heads, queries, keys], codes, bounds, signed: true };
 }
 
+/** Names for narrow columns: long ones without the parts in front that both have. */
+export function shortNames(names: [string, string]): [string, string] {
+  const parts = names.map((name) => name.split(/(?<=[/ _:-])/));
+  const apart = parts[0]!.findIndex((part, i) => part !== parts[1]![i]);
+  const short = (name: string, i: number) => (name.length > 10 && apart > 0 ? `…${parts[i]!.slice(apart).join("")}` : name);
+  return [short(names[0], 0), short(names[1], 1)];
+}
+
 /** Between which values the second less the first lies. */
 export function between(first: Bounds, second: Bounds): Bounds {
   return first && second && [second[0] - first[1], second[1] - first[0]];

@@ -339,11 +339,14 @@ input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9p
 .token.replaced .text { text-decoration: underline 1.5px var(--accent); text-underline-offset: 3px; }
 .token.alone .text { text-decoration: underline 1.5px dashed var(--accent); text-underline-offset: 3px; }
 .token.gap::after { content: ""; position: absolute; inset: 50% 10px auto; border-top: 1.5px dashed var(--strong); }
-.tooltip.columns { max-width: 330px; min-width: 218px; font-size: 12px; }
+.tooltip.columns { max-width: 320px !important; font-size: 12px; }
 .tick.replaced { text-decoration: underline 1.5px var(--accent); }
 .tick.alone { text-decoration: underline 1.5px dashed var(--accent); }
 .tick.gap { color: var(--quiet); }
-.columns .value { padding-left: 8px; max-width: 76px; overflow: hidden; text-overflow: ellipsis; }
+.columns .value { padding-left: 8px; max-width: 68px; overflow: hidden; text-overflow: ellipsis; }
+.columns .label { max-width: 82px; }
+.headlist th { vertical-align: bottom; }
+.headlist th button { white-space: normal; overflow-wrap: break-word; text-align: left; }
 @media (prefers-contrast: more) { .root { --quiet: var(--ink); --line: var(--strong); } }
 @media (forced-colors: active) { .chip[aria-pressed=true] { forced-color-adjust: none; } }
 @media (prefers-reduced-motion: no-preference) { .cell { transition: box-shadow .08s; } }

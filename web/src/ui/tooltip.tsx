@@ -63,7 +63,7 @@ function TokenFacts({ token, sides, shown, weights, told: heads, about, sinks, s
       <Name side={token.side} index={token.index} spec={sides[token.side]} />
       <div class="quiet">{token.side === "query" ? "attends to" : "attended to by"} ({mean})</div>
       <table>
-        <Heading columns={columns} />
+        {strongest.length > 0 && <Heading columns={columns} />}
         {strongest.slice(0, 3).map(({ index }) => (
           <Row key={index} label={shownText(other.text[index]!)} values={textsOf(weights, columns, heads, token, index)} />
         ))}

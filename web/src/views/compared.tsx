@@ -3,7 +3,7 @@
 import { useComputed, type ReadonlySignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import type { Weights } from "../data/decode";
-import { differenceOf, STRONG } from "../data/difference";
+import { differenceOf, shortNames, STRONG } from "../data/difference";
 import { css, type Mode } from "../draw/color";
 import { signedColors } from "../draw/scale";
 import type { Store } from "../store";
@@ -44,7 +44,10 @@ export function usePanels(store: Store, weights: Weights[] | null, mode: Mode): 
   const difference = useMemo(() => (store.parts && first && second ? differenceOf(first, second) : null), [first, second]);
   const [a, b] = stores.map((one) => one.stream.value.label) as [string, string];
   const columns = useMemo(
-    () => difference && { sides: whole.sides, of: [{ name: a, weights: first! }, { name: b, weights: second! }, { name: "difference", weights: difference }] },
+    () => {
+      const [before, after] = shortNames([a, b]);
+      return difference && { sides: whole.sides, of: [{ name: before, weights: first! }, { name: after, weights: second! }, { name: "difference", weights: difference }] };
+    },
     [difference, whole.sides],
   );
   const signed = useMemo(() => signedColors(mode).map((color) => css(color)) as [string, string], [mode]);
