@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from scipy import stats
 
 import attnscope
 from attnscope import AttnscopeWarning, InputError, pretrained
+from attnscope.capture.replay import blocks_of
 from attnscope.measures.sampling import bootstrap
+from tests.generating import build_writer
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
 from tests.words import word_tokenizer
 
@@ -99,6 +102,75 @@ def test_batches_give_what_a_loop_gives(tokenizer, batch_size) -> None:
     model = build("gpt2")
     texts = ["w1 w2 w3 w4 w9", "w7 w7 w8", "w5 w3 w3 w20 w21 w22 w5", "w30 w2 w2 w2"]
     found = of(attnscope.importance(model, tokenizer, texts, batch_size=batch_size, null=False))
+    for cell, value in naive(model, tokenizer, texts).items():
+        assert found[cell] == pytest.approx(value, abs=2e-5)
+
+
+def counted_blocks(model: Any, path: str) -> list[str]:
+    """Notes every attention module that runs from now on, by name."""
+    ran: list[str] = []
+    for name, module in model.named_modules():
+        if re.search(path, name):
+            module.register_forward_hook(lambda *_, name=name: ran.append(name))
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("name", "attention"),
+    [
+        ("gpt2", r"attn$"),
+        ("llama", r"self_attn$"),
+        ("gemma2", r"self_attn$"),
+        ("gpt_oss", r"self_attn$"),
+        ("gptj", r"attn$"),
+        ("bloom", r"self_attention$"),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [2, 8])
+def test_earlier_layers_are_not_run_again_and_nothing_changes(
+    tokenizer, monkeypatch, name: str, attention: str, batch_size: int
+) -> None:
+    texts = ["w1 w2 w3 w4 w9", "w7 w7 w8"]
+    options = {"batch_size": batch_size, "null": False}
+    ran = counted_blocks(model := build_writer(name), attention)
+    found = attnscope.importance(model, tokenizer, texts, **options)
+    assert ran.count(max(ran)) > ran.count(min(ran)) + 1
+    assert all("forward" not in vars(module) for module in model.modules())
+    monkeypatch.setattr("attnscope.capture.replay.MOST", 0)
+    whole = counted_blocks(model := build_writer(name), attention)
+    expected = attnscope.importance(model, tokenizer, texts, **options)
+    assert whole.count(max(whole)) == whole.count(min(whole))
+    for column in ("layer", "head", "importance", "low", "high"):
+        np.testing.assert_allclose(found[column], expected[column], atol=1e-6)
+
+
+def test_blocks_are_the_outermost_modules_with_one_layer_in_them() -> None:
+    names = {0: "model.h.0.attn", 1: "model.h.1.attn", 2: "model.h.10.attn"}
+    assert blocks_of(names) == {0: "model.h.0", 1: "model.h.1", 2: "model.h.10"}
+    assert blocks_of({0: "albert.layer", 1: "albert.layer"}) == {}
+
+
+class Beside(hf.GPT2LMHeadModel):
+    """A GPT-2 whose second block reads what its first block has left in a drawer."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        first, second = self.transformer.h
+        drawer: list[torch.Tensor] = []
+        self.transformer.register_forward_pre_hook(lambda *_: drawer.clear())
+        first.register_forward_pre_hook(lambda _, args: drawer.append(args[0]))
+        first.attn.register_forward_hook(lambda *_: drawer.append(drawer[0] * 2))
+        second.ln_1.register_forward_hook(lambda *args: args[2] + drawer[1])
+
+
+def test_models_that_hand_things_on_otherwise_are_run_whole(tokenizer) -> None:
+    torch.manual_seed(0)
+    model = Beside(build("gpt2").config).eval()
+    make_peaked(model)
+    ran = counted_blocks(model, r"attn$")
+    texts = ["w1 w2 w3 w4 w9", "w7 w7 w8"]
+    found = of(attnscope.importance(model, tokenizer, texts, null=False))
+    assert ran.count("transformer.h.1.attn") <= ran.count("transformer.h.0.attn")
     for cell, value in naive(model, tokenizer, texts).items():
         assert found[cell] == pytest.approx(value, abs=2e-5)
 
@@ -220,16 +292,16 @@ def test_a_run_that_was_stopped_goes_on(analytic, tokenizer, tmp_path: Path) -> 
 
         return analytic.register_forward_hook(count)
 
-    handle = counted(6)
+    handle = counted(7)
     with pytest.raises(Stop):
         attnscope.importance(analytic, tokenizer, texts, batch_size=4, state=path)
     handle.remove()
     kept = json.loads(path.read_text())["done"]
-    assert len(kept) == 3  # two passes find out shapes; the base, two heads, one that failed
+    assert len(kept) == 3  # two passes find out shapes, one is a trial; the base, two heads
     handle = counted(0)
     resumed = attnscope.importance(analytic, tokenizer, texts, batch_size=4, state=path)
     handle.remove()
-    assert len(passes) < 12
+    assert len(passes) == 2 + (2 + 2) + (2 + 4)  # shapes; base, trial and the heads not yet known
     for name in whole.columns:
         np.testing.assert_array_equal(whole[name], resumed[name])
     assert [file.name for file in tmp_path.iterdir()] == ["state.json"]

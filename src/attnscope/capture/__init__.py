@@ -28,7 +28,7 @@ How a forward pass is recorded, file by file:
     interventions  `ablate` and `patch`
     answers    answers and the parts of a context that they come from (`sources`); `predictions`
     attribution  what each head writes into a logit
-    importance what each head is worth for a task: `examples` and their scores, `sweep`
+    importance what each head is worth for a task: `examples` and their scores, `sweep`, `replay`
     saliency   what tokens are worth: `targets`, gradients by embeddings (`embedded`), `erasing`
     forward    `record` (any call) and `capture` (one forward pass to a Trace)
 

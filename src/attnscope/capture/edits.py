@@ -115,12 +115,13 @@ class Gate(Edit):
 
 @dataclass(eq=False)
 class Survey(Edit):
-    """Changes nothing and notes how many heads each layer has."""
+    """Changes nothing and notes how many heads each layer has, and in which module."""
 
     heads: dict[int, int] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
 
     def output(self, site: Site, out: Output) -> Output:
-        self.heads[site.layer] = site.n_heads
+        self.heads[site.layer], self.names[site.layer] = site.n_heads, site.name
         return out
 
 

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from attnscope._numbers import index_of
 from attnscope._progress import Progress
 from attnscope.capture.checks import check_model, forward_inputs
-from attnscope.capture.edits import Mean, Scale
+from attnscope.capture.edits import Mean, Scale, Survey
 from attnscope.capture.examples import Encoder, Example, logits_of, score_of
 from attnscope.capture.running import bare, warn
 from attnscope.capture.sweep import Sweep
@@ -119,7 +119,7 @@ def _values(
     wanted: bool | None,
 ) -> dict[str, Values]:
     """What each head is worth for each text, by group."""
-    shape = sweep.survey(groups[""])
+    layers = sweep.survey(groups[""])
     chunks = [
         (name, examples[start : start + sweep.batch], start)
         for name, examples in groups.items()
@@ -127,9 +127,9 @@ def _values(
     ]
     work = _ablations if method == "ablation" else _gradients
     parts: dict[str, dict[tuple[int, int], list[float]]] = {name: {} for name in groups}
-    with _bar(sweep, chunks, shape, method, wanted) as bar:
+    with _bar(sweep, chunks, layers.heads, method, wanted) as bar:
         for name, examples, start in chunks:
-            found = work(sweep, examples, shape, done, f"{name}@{start}", bar.update)
+            found = work(sweep, examples, layers, done, f"{name}@{start}", bar.update)
             for cell, values in found.items():
                 parts[name].setdefault(cell, []).extend(values)
     return {name: {k: np.array(v) for k, v in cells.items()} for name, cells in parts.items()}
@@ -138,33 +138,36 @@ def _values(
 def _ablations(
     sweep: Sweep,
     examples: Sequence[Example],
-    shape: Mapping[int, int],
+    layers: Survey,
     done: Progress,
     key: str,
     tick: Callable[[], Any],
 ) -> dict[tuple[int, int], list[float]]:
-    if f"{key} base" not in done.done:
-        done.put({f"{key} base": sweep.base(examples)})
-    base = np.array(done.done[f"{key} base"])
-    found: dict[tuple[int, int], list[float]] = {}
-    for layer, heads in _passes(shape, max(1, sweep.batch // len(examples))):
-        keys = {head: f"{key} {layer}.{head}" for head in heads}
-        if not all(name in done.done for name in keys.values()):
-            scores = sweep.ablated(examples, layer, heads, shape[layer])
-            done.put({keys[head]: values for head, values in scores.items()})
+    together = max(1, sweep.batch // len(examples))
+    passes = list(_passes(layers.heads, together))
+    keys = {(layer, h): f"{key} {layer}.{h}" for layer, heads in passes for h in heads}
+    record = None
+    for layer, heads in passes:
+        if not all(keys[layer, h] in done.done for h in heads):
+            if record is None:
+                scores, record = sweep.recorded(examples, layers, min(together, len(heads)))
+                done.put({f"{key} base": scores})
+            found = sweep.ablated(examples, layer, heads, layers.heads[layer], record)
+            done.put({keys[layer, h]: values for h, values in found.items()})
         tick()
-        found |= {(layer, h): (base - done.done[name]).tolist() for h, name in keys.items()}
-    return found
+    base = np.array(done.done[f"{key} base"])
+    return {cell: (base - done.done[name]).tolist() for cell, name in keys.items()}
 
 
 def _gradients(
     sweep: Sweep,
     examples: Sequence[Example],
-    shape: Mapping[int, int],
+    layers: Survey,
     done: Progress,
     key: str,
     tick: Callable[[], Any],
 ) -> dict[tuple[int, int], list[float]]:
+    shape = layers.heads
     cells = {
         (layer, head): f"{key} {layer}.{head}" for layer in shape for head in range(shape[layer])
     }

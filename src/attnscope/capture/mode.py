@@ -33,6 +33,9 @@ from attnscope.capture.tap import Tap
 from attnscope.capture.trails import Trail, Trails
 from attnscope.capture.where import Running, running
 
+STARTS = PRODUCTS | {"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"}
+"""Functions with which attention begins: the others matter only where something is followed."""
+
 SDPA = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 
 
@@ -49,6 +52,9 @@ class Watch(TorchFunctionMode):
         self, function: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        name = getattr(function, "__name__", "")
+        if name not in STARTS and not self.trails.known:
+            return function(*args, **kwargs)
         here = [] if is_inside() else running(self.who)
         if not here:
             return function(*args, **kwargs)
@@ -58,7 +64,6 @@ class Watch(TorchFunctionMode):
         if function is F.scaled_dot_product_attention:
             return self._attended(here[-1], args, kwargs)
         output = function(*args, **kwargs)
-        name = getattr(function, "__name__", "")
         with inside():
             if name in PRODUCTS:
                 return self._multiplied(here[-1], name, args, kwargs, output)

@@ -20,6 +20,9 @@ from attnscope.capture.streams import CROSS_INPUTS
 
 NEVER_CALLED = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
+PARTS = "torch.nn.modules", "transformers.activations", "transformers.pytorch_utils"
+"""Files of small parts: what they compute belongs to who calls them."""
+
 Hears = Callable[[nn.Module], bool]
 
 
@@ -106,8 +109,8 @@ def watching(
 
 
 def _has_code(module: nn.Module) -> bool:
-    """False for PyTorch's own small parts: a softmax or a dropout belongs to who calls it."""
-    own = type(module).__module__.startswith("torch.nn.modules")
+    """False for small parts of PyTorch and Transformers, such as a softmax or a linear layer."""
+    own = type(module).__module__.startswith(PARTS)
     has_parts = next(module.children(), None) is not None
     return not isinstance(module, NEVER_CALLED) and (has_parts or not own)
 
