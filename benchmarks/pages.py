@@ -57,6 +57,7 @@ CASES = (
     Case(32, 32, 256, "model", 52, 1.5, peak_mb=700),
     Case(1, 2, 256, "neuron", acting_ms=50),
     Case(12, 12, 1024, "matrix", drawn_s=0.5, acting_ms=50),
+    Case(12, 12, 2048, "matrix", 45, 2.0),
 )
 
 

@@ -203,6 +203,7 @@ class Shows:
         stream: str | None = None,
         words: bool = False,
         color: str = "root",
+        precision: str = "auto",
         theme: Theme = "auto",
     ) -> View:
         """One head as a heat map, queries as rows and keys as columns: zoom, pan, read numbers.
@@ -217,6 +218,9 @@ class Shows:
             stream: the stream shown first (None: the first).
             words: start with words instead of tokens (keys summed, queries averaged).
             color: how numbers become colours: `root` (faint weights stay visible), `linear`, `log`.
+            precision: of queries and keys in a saved page: `exact`, `int8` (eight bits a number;
+                the page says how far off its weights then are, and prints no digit that this
+                leaves open), or `auto`: exact up to a page of some 50 MB.
             theme: `light`, `dark`, or `auto` to follow the page.
 
         Raises:
@@ -226,7 +230,7 @@ class Shows:
         from attnscope.views.matrix import matrix_view
 
         options: Any = {"layers": layers, "heads": heads, "stream": stream}
-        options |= {"words": words, "color": color}
+        options |= {"words": words, "color": color, "precision": precision}
         return View(
             self._trace,
             matrix_view(self._trace, layer, head, quantity=quantity, theme=theme, **options),
@@ -239,6 +243,7 @@ class Shows:
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
         stream: str | None = None,
+        precision: str = "auto",
         theme: Theme = "auto",
     ) -> View:
         """Layer × head map of any measure, and a list of heads to sort; a click opens a head.
@@ -248,6 +253,7 @@ class Shows:
             layers: the layers shown, as rows in this order (None: all).
             heads: the heads shown, as columns (None: all).
             stream: the stream shown first (None: the first).
+            precision: of queries and keys in a saved page; see `Trace.matrix_view`.
             theme: `light`, `dark`, or `auto` to follow the page.
 
         Raises:
@@ -256,7 +262,7 @@ class Shows:
         from attnscope.view import View
         from attnscope.views.heads import heads_view
 
-        where: Any = {"layers": layers, "heads": heads, "stream": stream}
+        where: Any = {"layers": layers, "heads": heads, "stream": stream, "precision": precision}
         return View(self._trace, heads_view(self._trace, measure, theme=theme, **where))
 
     def generation_view(

@@ -48,7 +48,9 @@ def test_the_policy_names_the_only_script_and_style() -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy is not None
     assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
-    scripts = re.findall(r'<script type="module" async>(.*?)</script>', page, re.DOTALL)
+    scripts = re.findall(
+        r'<script type="module" async data-attnscope-code="\w+">(.*?)</script>', page, re.DOTALL
+    )
     assert len(scripts) == 1
     digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
     assert f"'sha256-{digest}'" in policy[1]

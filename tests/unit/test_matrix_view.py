@@ -14,7 +14,7 @@ from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.wire.answer import Reply, answer, requests_of
+from attnscope.wire.answer import Reply, answer, carried, requests_of
 from attnscope.wire.encode import GZIP
 
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
@@ -52,6 +52,47 @@ def arrays_of(reply: Reply) -> dict[str, np.ndarray]:
 def tile(trace: Trace, **request: object) -> dict[str, np.ndarray]:
     asked = {"kind": "tile", "stream": "self", "layer": 0, "step": 1, **request}
     return arrays_of(answer(trace, trace.matrix_view().spec, asked))
+
+
+def test_precision_is_exact_until_a_page_grows_large_or_as_asked() -> None:
+    small, long = trace_of(layer_of(9)), trace_of(layer_of(100_000, heads=12))
+    shown = {None: "exact", "int8": "int8"}
+    for trace, precision, expected in [
+        (small, "auto", "exact"),
+        (small, "int8", "int8"),
+        (long, "auto", "int8"),
+        (long, "exact", "exact"),
+    ]:
+        spec = trace.matrix_view(precision=precision).spec
+        assert shown[spec.get("precision")] == expected
+        kinds = [request["kind"] for request in requests_of(spec)]
+        assert kinds == ["rounded" if expected == "int8" else "vectors"]
+    assert trace_of(layer_of(9)).heads_view(precision="int8").spec["precision"] == "int8"
+
+
+def test_precision_is_one_of_three_and_about_queries_and_keys() -> None:
+    trace = trace_of(layer_of(9))
+    with pytest.raises(InputError, match=r"precision must be one of 'auto', 'exact', 'int8', got"):
+        trace.matrix_view(precision="int4")
+    weights = attnscope.from_attention(np.full((1, 2, 3, 3), 1 / 3), list("abc"))
+    with pytest.raises(InputError, match=r'"int8" is about queries and keys.*attnscope\.capture'):
+        weights.matrix_view(precision="int8")
+    assert "precision" not in weights.matrix_view().spec
+
+
+def test_a_page_states_its_error_and_whoever_asks_python_gets_exact_vectors() -> None:
+    trace = trace_of(layer_of(9), layer_of(9, seed=1))
+    spec = trace.matrix_view(precision="int8").spec
+    stated, replies = carried(trace, spec)
+    assert "error" not in spec
+    assert 0 < stated["error"]["typical"] <= stated["error"]["largest"] < 0.2
+    assert [request["kind"] for request, _ in replies] == ["rounded", "rounded"]
+    exact = arrays_of(answer(trace, spec, {"kind": "vectors", "stream": "self", "layer": 1}))
+    assert (exact["keys"] == trace.streams["self"].layer(1).keys).all()
+    unasked = trace.matrix_view(precision="exact").spec
+    assert carried(trace, unasked)[0] is unasked
+    with pytest.raises(InputError, match="asked for rounded of layer 0"):
+        answer(trace, unasked, {"kind": "rounded", "stream": "self", "layer": 0})
 
 
 def test_the_spec_says_what_is_shown_first() -> None:

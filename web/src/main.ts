@@ -1,5 +1,7 @@
 // Starts a view: mounts those of its kind that are written into a page, and gives anywidget its
-// `render`. Every file in pages/ starts one view, and becomes one bundle.
+// `render`. Every file in pages/ starts one view, and becomes one bundle. A view may run it once
+// more, as a worker.
+import type { WorkerScope } from "./data/tiler";
 import { mount } from "./mount";
 import type { ViewName } from "./types";
 import type { View } from "./views/frame";
@@ -7,7 +9,8 @@ import { httpSource } from "./source/http";
 import { inlineSource, inlineSpec, parsed } from "./source/inline";
 import { syncState, widgetSource, type WidgetModel } from "./source/widget";
 
-export function start(name: ViewName, view: View): { render: Render } {
+export function start(name: ViewName, view: View, work?: (scope: WorkerScope) => void): { render: Render } {
+  if ("WorkerGlobalScope" in globalThis) work?.(globalThis as unknown as WorkerScope);
   if (typeof document !== "undefined") {
     mountAll(document, name, view);
     if (document.readyState === "loading") void parsed(document).then(() => mountAll(document, name, view));

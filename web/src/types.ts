@@ -6,7 +6,7 @@ export const VERSION = 1;
 export type ViewName = "head" | "model" | "neuron" | "image" | "matrix" | "heads" | "text" | "generation";
 export type Theme = "auto" | "light" | "dark";
 export type EncodingName = "linear16" | "sqrt8";
-export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8";
+export type DtypeName = "float32" | "float16" | "bfloat16" | "uint8" | "int8";
 export type SideName = "query" | "key";
 export type Outcome = "all" | "right" | "wrong";
 export type CellStyle = "auto" | "lines" | "heat";
@@ -199,6 +199,12 @@ export interface TableSpec {
   about: string;
 }
 
+/** How far off weights are whose queries and keys are in eight bits: none more than `largest`, in half of the rows none more than `typical`. */
+export interface ErrorSpec {
+  largest: number;
+  typical: number;
+}
+
 export interface Spec {
   version: number;
   view: ViewName;
@@ -214,10 +220,13 @@ export interface Spec {
   state: StateSpec;
   image?: ImageSpec;
   tables?: TableSpec[];
+  /** Where a page carries queries and keys in eight bits a number. */
+  precision?: "int8";
+  error?: ErrorSpec;
 }
 
 export interface Request {
-  kind: "layer" | "thumbnails" | "vectors" | "bias" | "mask" | "rows" | "quantity" | "tile";
+  kind: "layer" | "thumbnails" | "vectors" | "rounded" | "bias" | "mask" | "rows" | "quantity" | "tile";
   stream: string;
   layer?: number;
   head?: number;
@@ -260,6 +269,8 @@ export interface Transport {
   fetch(request: Request, stop?: AbortSignal): Promise<Reply>;
   /** Whether tiles can be asked for: Python is there to compute them. */
   live: boolean;
+  /** The script that runs here, where the page has it as text. */
+  code?(): string | null;
 }
 
 /** The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`. */

@@ -70,6 +70,10 @@ describe("colours and numbers", () => {
     expect(numberText([3.0e-5, 3.09e-5])).toBe("3·10⁻⁵");
     expect(numberText([0, 7e-6])).toBe("<0.0001");
     expect(numberText([-12.3456, -12.3456])).toBe("−12.346");
+    expect(numberText([-1.861, -1.823])).toBe("−1.86 to −1.82");
+    expect(numberText([3.14, 3.16])).toBe("3.14–3.16");
+    expect(numberText([-0.021, 0.013])).toBe("−0.02 to 0.01");
+    expect(numberText([-0.004, 0.013])).toBe("0.00 to 0.01");
     expect(numberText(null)).toBe("missing");
   });
 });

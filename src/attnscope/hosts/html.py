@@ -1,9 +1,11 @@
 """One offline HTML file, or a fragment of one for a notebook cell.
 
-The page holds the spec, the bundle and every reply that the view can ask for, as base64 in data
-blocks that no browser runs. Thumbnails come before the bundle, so that the first picture is drawn
-while the rest of a long page is still being read. A strict Content-Security-Policy names the one
-script by its hash and forbids everything else: no network, no style from outside, no evaluation.
+The page holds the spec, the bundle and every reply that the view can ask for, as base64 (queries
+and keys in eight bits: as denser text) in data blocks that no browser runs. Thumbnails come before
+the bundle, so that the first picture is drawn while the rest of a long page is still being read. A
+strict Content-Security-Policy names the one script by its hash and forbids everything else: no
+network, no style from outside, no evaluation. Heat maps may run that script once more, as a worker
+that computes their tiles.
 
 Everything from a model, tokenizer or user is text here: `<` never appears in a data block.
 """
@@ -24,8 +26,9 @@ from typing import TextIO
 from attnscope._files import replacing
 from attnscope.assets import bundle
 from attnscope.errors import AttnscopeWarning, InputError
+from attnscope.hosts.dense import dense_text
 from attnscope.trace import Trace
-from attnscope.wire.answer import Reply, answers, is_early, size_estimate
+from attnscope.wire.answer import Reply, carried, is_early, size_estimate
 from attnscope.wire.spec import Request, Spec, key_of
 
 WARN_BYTES = 200_000_000
@@ -40,6 +43,8 @@ NOT_YET = (
     "not allowed to run: save the view again."
 )
 """Hidden by the view's shadow root as soon as there is one."""
+
+WITH_WORKERS = ("matrix", "heads")
 
 STYLE = (
     "html{color-scheme:light dark;background:Canvas;color:CanvasText}body{margin:0;padding:16px}"
@@ -85,18 +90,19 @@ def _warn_of_size(size: int, path: Path) -> None:
 def write_page(out: TextIO, trace: Trace, spec: Spec) -> None:
     """Write a whole page."""
     script = bundle(spec["view"])
-    out.write(page_head(spec, policy_of(script, STYLE), STYLE))
+    workers = "worker-src blob:; " if spec["view"] in WITH_WORKERS else ""
+    out.write(page_head(spec, policy_of(script, STYLE, workers), STYLE))
     for part in _parts(trace, spec, script, page=True):
         out.write(part)
     out.write("</body>\n</html>\n")
 
 
-def policy_of(script: str, style: str, connect: str = "") -> str:
-    """A Content-Security-Policy that allows this script and style, and to connect to nothing."""
+def policy_of(script: str, style: str, more: str = "") -> str:
+    """A Content-Security-Policy that allows this script and style, `more`, and nothing else."""
     hashes = (hashlib.sha256(text.encode()).digest() for text in (script, style))
     allowed = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes]
     return (
-        f"default-src 'none'; script-src {allowed[0]}; style-src {allowed[1]}; {connect}"
+        f"default-src 'none'; script-src {allowed[0]}; style-src {allowed[1]}; {more}"
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -126,19 +132,22 @@ def element(spec: Spec, identity: str, mark: str) -> str:
 def _parts(trace: Trace, spec: Spec, script: str, *, page: bool) -> Iterator[str]:
     identity = uuid.uuid4().hex
     mark = " data-attnscope-page" if page else ""
+    spec, replies = carried(trace, spec, progress=size_estimate(spec) > PROGRESS_FROM)
     yield element(spec, identity, mark)
-    replies = answers(trace, spec, progress=size_estimate(spec) > PROGRESS_FROM)
     for request, reply in replies:
         if is_early(spec, request):
-            yield _data_block(identity, request, reply)
-    yield f'<script type="module" async>{script}</script>\n'
+            yield _data_block(identity, request, reply, page)
+    yield f'<script type="module" async data-attnscope-code="{identity}">{script}</script>\n'
     for request, reply in replies:
         if not is_early(spec, request):
-            yield _data_block(identity, request, reply)
+            yield _data_block(identity, request, reply, page)
 
 
-def _data_block(identity: str, request: Request, reply: Reply) -> str:
-    data = base64.b64encode(reply.data).decode()
+def _data_block(identity: str, request: Request, reply: Reply, page: bool) -> str:
+    if page and request["kind"] == "rounded":
+        mark, data = f' data-dense="{len(reply.data)}"', dense_text(reply.data)
+    else:
+        mark, data = "", base64.b64encode(reply.data).decode()
     if len(data) >= SCRIPT_LIMIT:
         raise InputError(
             f"{key_of(request)} takes {len(data):,} characters, and browsers drop a block over "
@@ -146,7 +155,7 @@ def _data_block(identity: str, request: Request, reply: Reply) -> str:
         )
     meta = html.escape(json.dumps(reply.meta))
     return (
-        f'<script type="text/plain" data-attnscope-data="{identity}" '
+        f'<script type="text/plain" data-attnscope-data="{identity}"{mark} '
         f'data-key="{html.escape(key_of(request))}" data-meta="{meta}">{data}</script>\n'
     )
 

@@ -8,7 +8,7 @@ from attnscope.measures import Table
 from attnscope.trace import Trace
 from attnscope.views.base import build_spec, chosen_streams, state_spec
 from attnscope.views.display import NOT_MEASURES, cells_of, measure_specs
-from attnscope.views.matrix import add_map
+from attnscope.views.matrix import add_map, with_precision
 from attnscope.wire.spec import Spec, StreamSpec, Theme
 
 
@@ -19,6 +19,7 @@ def heads_view(
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
     stream: str | None = None,
+    precision: str = "auto",
     theme: Theme = "auto",
 ) -> Spec:
     """The heads view's spec; see `Trace.heads_view`."""
@@ -29,7 +30,7 @@ def heads_view(
         _add_measures(trace, shown, wanted)
     state = state_spec(first["name"], first["layers"][0]["layer"])
     state["measure"] = measure or first["measures"][0]["name"]
-    return build_spec("heads", trace, streams, state, theme)
+    return with_precision(build_spec("heads", trace, streams, state, theme), precision)
 
 
 def _add_measures(trace: Trace, shown: StreamSpec, wanted: str | None) -> None:

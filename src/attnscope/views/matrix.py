@@ -20,11 +20,15 @@ from attnscope.views.base import (
 )
 from attnscope.views.methods import quantity_spec
 from attnscope.views.neuron import add_rules, has_vectors
+from attnscope.wire.answer import size_estimate
 from attnscope.wire.spec import Spec, StreamSpec, Theme
 from attnscope.words import stream_over_words
 
 OVER = ("mean", "max")
 COLORS = ("root", "linear", "log")
+PRECISIONS = ("auto", "exact", "int8")
+EXACT_BYTES = 50_000_000
+"""Up to this size a page carries queries and keys exactly, unless it is told otherwise."""
 WORDS_UP_TO = 4096
 """Tokens up to which a heat map can be shown over words: that takes whole rows."""
 WORDS_CARRIED = 3_000_000
@@ -42,6 +46,7 @@ def matrix_view(
     stream: str | None = None,
     words: bool = False,
     color: str = "root",
+    precision: str = "auto",
     theme: Theme = "auto",
 ) -> Spec:
     """The matrix view's spec; see `Trace.matrix_view`."""
@@ -63,7 +68,26 @@ def matrix_view(
     elif head is not None:
         state["head"] = shown_head(trace.streams[first["name"]], row, head)
     measures.quantity(trace, quantity, first["name"])
-    return build_spec("matrix", trace, streams, state, theme)
+    return with_precision(build_spec("matrix", trace, streams, state, theme), precision)
+
+
+def with_precision(spec: Spec, precision: str) -> Spec:
+    """The spec of heat maps whose page carries queries and keys exactly, or in eight bits a number.
+
+    Raises:
+        InputError: for another precision, or eight bits where no stream has queries and keys.
+    """
+    one_of("precision", precision, PRECISIONS)
+    rules = any("rules" in row for stream in spec["streams"] for row in stream["layers"])
+    if precision == "int8" and not rules:
+        raise InputError(
+            'precision="int8" is about queries and keys, and this trace has weights only: leave it '
+            "out, or record the model with attnscope.capture."
+        )
+    large = size_estimate(spec) * 4 // 3 > EXACT_BYTES
+    if rules and (precision == "int8" or (precision == "auto" and large)):
+        spec["precision"] = "int8"
+    return spec
 
 
 def _has_words(stream: Stream) -> bool:

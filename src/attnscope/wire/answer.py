@@ -10,7 +10,8 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -31,6 +32,7 @@ from attnscope.wire.encode import (
     thumbnails,
 )
 from attnscope.wire.limits import check_quantity, check_size, check_work, is_long
+from attnscope.wire.rounded import rounded_arrays, stated
 from attnscope.wire.spec import (
     ArraysMeta,
     LayerSpec,
@@ -48,10 +50,11 @@ from attnscope.wire.tiles import quantity_arrays, row_arrays, stream_of, tile_ar
 
 @dataclass(frozen=True)
 class Reply:
-    """gzip'd bytes and how to read them."""
+    """gzip'd bytes and how to read them; of rounded vectors the bounds of their errors, too."""
 
     meta: ReplyMeta | ArraysMeta
     data: bytes
+    errors: np.ndarray | None = None
 
 
 NO_WORDS: WordsSpec = {"query": 0, "key": 0, "carried": False}
@@ -86,7 +89,7 @@ def _stream_requests(spec: Spec, stream: StreamSpec) -> list[Request]:
         if _has_weights(stream) and ("rules" not in row or spec["carries"] != "vectors"):
             found.append({"kind": "layer", "stream": name, "layer": number})
         if spec["carries"] != "weights":
-            found += _vector_requests(name, row)
+            found += _vector_requests(name, row, rounded="precision" in spec)
     return found
 
 
@@ -98,12 +101,13 @@ def _has_weights(stream: StreamSpec) -> bool:
     return not names or "weight" in names
 
 
-def _vector_requests(stream: str, row: LayerSpec) -> list[Request]:
+def _vector_requests(stream: str, row: LayerSpec, rounded: bool = False) -> list[Request]:
     """What a layer's weights are made of: its queries and keys, and what only it adds or hides."""
     rules, number = row.get("rules"), row["layer"]
     if rules is None:
         return []
-    found: list[Request] = [{"kind": "vectors", "stream": stream, "layer": number}]
+    kind: Literal["vectors", "rounded"] = "rounded" if rounded else "vectors"
+    found: list[Request] = [{"kind": kind, "stream": stream, "layer": number}]
     if rules["bias"] == number:
         found.append({"kind": "bias", "stream": stream, "layer": number})
     if rules["mask"] == number:
@@ -180,6 +184,15 @@ def answers(trace: Trace, spec: Spec, *, progress: bool = False) -> list[tuple[R
     return early + replies
 
 
+def carried(
+    trace: Trace, spec: Spec, *, progress: bool = False
+) -> tuple[Spec, list[tuple[Request, Reply]]]:
+    """What a page carries: every reply, and the spec, which then says how far off they are."""
+    replies = answers(trace, spec, progress=progress)
+    errors = [reply.errors for _, reply in replies if reply.errors is not None]
+    return {**spec, "error": stated(errors)} if errors else spec, replies
+
+
 def size_estimate(spec: Spec) -> int:
     """About how many bytes all replies have: a bit less than in the end."""
     bits = {"linear16": 7, "sqrt8": 3}[spec["encoding"]]
@@ -202,7 +215,8 @@ def size_estimate(spec: Spec) -> int:
                 total += len(row["heads"]) * query * key * bits // 8
             if rules is not None and spec["carries"] != "weights":
                 numbers = len(row["heads"]) * query + len(set(rules["key_place"])) * key
-                total += numbers * rules["dim"] * {"float32": 3.3}.get(rules["dtype"], 1.6)
+                kept = "int8" if "precision" in spec else rules["dtype"]
+                total += numbers * rules["dim"] * {"float32": 3.3, "int8": 1.0}.get(kept, 1.6)
                 total += (rules["bias"] == row["layer"]) * len(row["heads"]) * query * key * 3.3
     return int(total)
 
@@ -304,12 +318,27 @@ def _vectors(_: Spec, stream: Stream, row: LayerSpec) -> Reply:
     named = {
         "queries": layer.queries[places],
         "keys": layer.keys[layer.kv_places(places)],
+        **_extras(layer, places),
     }
+    return _arrays_reply(named)
+
+
+def _rounded(_: Spec, stream: Stream, row: LayerSpec) -> Reply:
+    """Queries and keys in eight bits a number (see `rounded_arrays`); small masks, sinks."""
+    layer, places = _with_vectors(stream, row)
+    named = rounded_arrays(layer, places, row["layer"])
+    reply = _arrays_reply({**named, **_extras(layer, places)}, level=1)
+    return replace(reply, errors=named["errors"])
+
+
+def _extras(layer: QKLayer, places: list[int]) -> dict[str, np.ndarray]:
+    """What also enters the scores of a layer's heads, and is small."""
+    named: dict[str, np.ndarray] = {}
     if layer.spec.sinks is not None:
         named["sinks"] = layer.spec.sinks[places].astype(np.float32)
     if layer.spec.keys is not None:
         named["seen"] = layer.spec.keys.astype(np.uint8)
-    return _arrays_reply(named)
+    return named
 
 
 def _bias(_: Spec, stream: Stream, row: LayerSpec) -> Reply:
@@ -341,6 +370,7 @@ def _arrays_reply(named: Mapping[str, np.ndarray], level: int = 6) -> Reply:
 ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
     "layer": _layer,
     "vectors": _vectors,
+    "rounded": _rounded,
     "bias": _bias,
     "mask": _mask,
 }

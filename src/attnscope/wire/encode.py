@@ -143,12 +143,13 @@ DTYPES: dict[str, DtypeName] = {
     "float16": "float16",
     "uint16": "bfloat16",
     "uint8": "uint8",
+    "int8": "int8",
 }
 """NumPy has no bfloat16: uint16 holds its bits (see `scores.widen`)."""
 
 
 def pack_arrays(named: Mapping[str, np.ndarray], level: int = 6) -> tuple[list[ArraySpec], bytes]:
-    """Arrays of the four kinds in `DTYPES` as one gzip'd body, exact to the bit."""
+    """Arrays of the kinds in `DTYPES` as one gzip'd body, exact to the bit."""
     specs: list[ArraySpec] = []
     body = bytearray()
     for name, array in named.items():

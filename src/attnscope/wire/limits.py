@@ -31,11 +31,12 @@ def check_size(stream: Stream, row: LayerSpec, kind: str) -> None:
     layer, heads = stream.layer(row["layer"]), len(row["heads"])
     _, n_query, n_key = layer.shape
     numbers = (1 if kind == "mask" else heads) * n_query * n_key
-    if kind == "vectors" and isinstance(layer, QKLayer):
+    if kind in ("vectors", "rounded") and isinstance(layer, QKLayer):
         numbers = heads * (n_query + n_key) * layer.queries.shape[2]
     if numbers > MOST_NUMBERS:
         what = {
             "vectors": "queries and keys",
+            "rounded": "queries and keys",
             "bias": "bias",
             "mask": "mask",
             "quantity": "numbers",

@@ -15,7 +15,7 @@ VERSION = 1
 ViewName = Literal["head", "model", "neuron", "image", "matrix", "heads", "text", "generation"]
 Theme = Literal["auto", "light", "dark"]
 EncodingName = Literal["linear16", "sqrt8"]
-DtypeName = Literal["float32", "float16", "bfloat16", "uint8"]
+DtypeName = Literal["float32", "float16", "bfloat16", "uint8", "int8"]
 ShownName = Literal["both", "difference"]
 
 
@@ -262,6 +262,16 @@ class TableSpec(TypedDict):
     about: str
 
 
+class ErrorSpec(TypedDict):
+    """How far off the weights of a page are whose queries and keys are in eight bits a number.
+
+    `largest`: no weight of the page is further off. `typical`: in half of its rows none is.
+    """
+
+    largest: float
+    typical: float
+
+
 class Spec(TypedDict):
     """Everything a view needs but the weights.
 
@@ -269,6 +279,9 @@ class Spec(TypedDict):
     and keys from which weights follow, or both. A page that is connected to Python may ask for
     queries and keys whatever it carries. Layers without rules have weights only. Of generated
     tokens a page may carry `means` over heads only.
+
+    `precision` is there where a page carries queries and keys in eight bits a number, and `error`
+    says in the page how far off that puts its weights.
     """
 
     version: int
@@ -283,14 +296,17 @@ class Spec(TypedDict):
     state: StateSpec
     image: NotRequired[ImageSpec]
     tables: NotRequired[list[TableSpec]]
+    precision: NotRequired[Literal["int8"]]
+    error: NotRequired[ErrorSpec]
 
 
 class Request(TypedDict):
     """Ask for bytes.
 
     `layer`: the weights of a layer's heads shown. `thumbnails`: pooled images of all heads of a
-    stream. `vectors`: queries and keys of a layer. `bias`, `mask`: what that layer adds to its
-    scores or hides, where its rules name it.
+    stream. `vectors`: queries and keys of a layer; `rounded`: the same in eight bits a number, with
+    bounds of the error of each row. `bias`, `mask`: what that layer adds to its scores or hides,
+    where its rules name it.
 
     `rows`: of a stream with `steps`, the weights of a layer's heads shown; without a layer, the
     means over these heads, of every layer shown.
@@ -302,7 +318,9 @@ class Request(TypedDict):
     Python answer it, so it is not among those that a page can carry.
     """
 
-    kind: Literal["layer", "thumbnails", "vectors", "bias", "mask", "rows", "quantity", "tile"]
+    kind: Literal[
+        "layer", "thumbnails", "vectors", "rounded", "bias", "mask", "rows", "quantity", "tile"
+    ]
     stream: str
     layer: NotRequired[int]
     head: NotRequired[int]

@@ -130,6 +130,27 @@ export async function inflated(reply: Reply): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** Symbols that never stand alone: a longer character holds one of them, and the next symbol. */
+const KEPT_OUT = [0x00, 0x0d, 0x3c];
+
+/** So many bytes from text with seven bits a symbol (see `hosts/dense.py`). */
+export function fromDense(text: string, size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  let [at, held, bits] = [0, 0, 0];
+  const put = (symbol: number) => {
+    held = ((held << 7) | symbol) & 0x3fff;
+    bits += 7;
+    if (bits >= 8) bytes[at++] = held >> (bits -= 8);
+  };
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) put(KEPT_OUT[(code >> 7) - 1]!);
+    put(code & 127);
+  }
+  if (at < size) throw new Error("some of it is missing");
+  return bytes;
+}
+
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const native = (Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }).fromBase64;
   if (native) return native.call(Uint8Array, text);

@@ -3,6 +3,7 @@
 import type { Source } from "../source/cache";
 import { keyOf, type Request } from "../types";
 import type { Bounds } from "./decode";
+import type { Range } from "./filter";
 import type { Rows } from "./rows";
 import { cellsOf, Pool, SIDE, topStep, type Size, type Tile, type TileAt } from "./tiles";
 
@@ -20,6 +21,22 @@ export interface Plane {
   error?: number;
   /** Between which values a cell's number lies, where that does not follow from its tile. */
   bounds?(query: number, key: number): Bounds;
+  /** How far off the numbers of rows are, where their queries and keys came in eight bits. */
+  off?: Off;
+}
+
+/** By row: the most that a number is off, and by what factor e^share. */
+export interface Off {
+  most: Float32Array;
+  share: Float32Array | null;
+}
+
+/** Between which values a number of some rows lies, or their mean, or the largest of them. */
+export function boundsOff({ most, share }: Off, value: number, { start, stop }: Range): [number, number] {
+  const largest = (rows: Float32Array) => rows.subarray(start, stop).reduce((top, one) => Math.max(top, one), 0);
+  const [off, factor] = [largest(most), share ? Math.exp(largest(share)) : Infinity];
+  if (factor === Infinity) return [share ? Math.max(value - off, 0) : value - off, value + off];
+  return [Math.max(value - off, value / factor), Math.min(value + off, value * factor, 1)];
 }
 
 /** From so many cells a block on, a tile may take seconds, and a rough one is asked for first. */

@@ -5,7 +5,7 @@ import { inflated } from "./decode";
 
 export interface NumberArray {
   shape: number[];
-  data: Float32Array | Uint8Array;
+  data: Float32Array | Uint8Array | Int8Array;
 }
 
 export interface Arrays {
@@ -31,9 +31,18 @@ export interface HeadVectors {
   seen: Uint8Array | null;
   /** The logit of a learned sink. */
   sink: number | null;
+  /** How far off each row is, where queries and keys came in eight bits a number. */
+  off?: RowErrors;
 }
 
-const SIZES: Record<DtypeName, number> = { float32: 4, float16: 2, bfloat16: 2, uint8: 1 };
+/** Of each row of one head: the most that a weight is off, the logarithm of a weight, a score. */
+export interface RowErrors {
+  weight: Float32Array;
+  ratio: Float32Array;
+  score: Float32Array;
+}
+
+const SIZES: Record<DtypeName, number> = { float32: 4, float16: 2, bfloat16: 2, uint8: 1, int8: 1 };
 
 export async function decodeArrays(reply: Reply): Promise<Arrays> {
   if (!("arrays" in reply.meta)) throw new Error("it holds weights instead of arrays");
@@ -57,8 +66,9 @@ export function unpackArrays(bytes: Uint8Array, meta: ArraysMeta): Arrays {
   return { named, bytes: total };
 }
 
-function widened(bytes: Uint8Array, dtype: DtypeName, count: number): Float32Array | Uint8Array {
+function widened(bytes: Uint8Array, dtype: DtypeName, count: number): NumberArray["data"] {
   if (dtype === "uint8") return bytes.slice();
+  if (dtype === "int8") return new Int8Array(bytes.slice().buffer);
   const plane = (place: number, i: number) => bytes[place * count + i]!;
   if (dtype === "float16") return Float32Array.from({ length: count }, (_, i) => halfOf(plane(0, i) | (plane(1, i) << 8)));
   const bits = new Uint32Array(count);
@@ -85,18 +95,41 @@ export interface LayerArrays {
 
 /** What one head of a layer multiplies; `place` is the head's place among those shown. */
 export function headVectors({ vectors, bias, mask }: LayerArrays, rules: RulesSpec, place: number): HeadVectors {
-  const [queries, keys] = [floats(vectors, "queries"), floats(vectors, "keys")];
-  const [nQuery, nKey] = [queries.shape[1]!, keys.shape[1]!];
+  const [nQuery, nKey] = (["queries", "keys"] as const).map((name) => vectors.named.get(name)?.shape[1] ?? 0) as [number, number];
   const added = bias && floats(bias, "bias");
   return {
     rules, dim: rules.dim, nQuery, nKey, first: 0,
-    queries: cut(queries, place),
-    keys: cut(keys, rules.key_place[place]!),
+    queries: numbersOf(vectors, "queries", place),
+    keys: numbersOf(vectors, "keys", rules.key_place[place]!),
     bias: added && cut(added, added.shape[0] === 1 ? 0 : place),
     mask: (mask?.named.get("mask")?.data as Uint8Array | undefined) ?? null,
     seen: (vectors.named.get("seen")?.data as Uint8Array | undefined) ?? null,
     sink: vectors.named.has("sinks") ? floats(vectors, "sinks").data[place]! : null,
+    ...(vectors.named.has("errors") && { off: errorsOf(vectors.named.get("errors")!, place) }),
   };
+}
+
+/** A head's queries or keys: as they came, or mean + step × code. */
+function numbersOf(arrays: Arrays, name: "queries" | "keys", place: number): Float32Array {
+  const codes = arrays.named.get(name);
+  if (!(codes?.data instanceof Int8Array)) return cut(floats(arrays, name), place);
+  const [, tokens, dim] = codes.shape as [number, number, number];
+  const [steps, means] = [cut(floats(arrays, `${name}_steps`), place), cut(floats(arrays, `${name}_means`), place)];
+  const numbers = new Float32Array(tokens * dim);
+  for (let token = 0, at = 0, from = place * tokens * dim; token < tokens; token++)
+    for (let n = 0; n < dim; n++, at++) numbers[at] = means[n]! + steps[token]! * codes.data[from + at]!;
+  return numbers;
+}
+
+/** Bounds by their codes: eight steps an octave, down from 16; 0 is for what is larger. */
+const BOUNDS = Float32Array.from({ length: 256 }, (_, code) => (code ? 16 * 2 ** (-code / 8) * (1 + 1e-6) : Infinity));
+
+function errorsOf({ data, shape: [, heads, queries] }: NumberArray, place: number): RowErrors {
+  const row = (kind: number) => {
+    const start = (kind * heads! + place) * queries!;
+    return Float32Array.from(data.subarray(start, start + queries!), (code) => BOUNDS[code]!);
+  };
+  return { weight: row(0), ratio: row(1), score: row(2) };
 }
 
 /** The same of one query alone, from a reply about that. */

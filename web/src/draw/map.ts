@@ -1,6 +1,6 @@
 // Paints a heat map from tiles: coarse ones first, sharper ones over them. Hidden cells let the
 // hatch behind them through, so that they are never taken for zeros.
-import type { Feed } from "../data/planes";
+import { boundsOff, type Feed } from "../data/planes";
 import { blockOf, cellsOf, SIDE, tilesOf, topStep, type Tile, type TileAt } from "../data/tiles";
 import type { Shown } from "../data/filter";
 import type { Blocks } from "../types";
@@ -85,8 +85,16 @@ export function paintCells(context: CanvasRenderingContext2D, feed: Feed, placed
       const value = numberAt(feed, q, k);
       if (!(Math.abs(value) >= 0.005) || value === -Infinity) continue;
       context.fillStyle = inkOn(colorOf(look, value));
-      context.fillText(value.toFixed(Math.abs(value) < 10 ? 2 : 1).replace("-", "−"), xOf(k + 0.5, placed), yOf(q + 0.5, placed));
+      context.fillText(cellText(feed, value, q), xOf(k + 0.5, placed), yOf(q + 0.5, placed));
     }
+}
+
+/** Two digits, or as many as are known. */
+function cellText({ plane: { off } }: Feed, value: number, query: number): string {
+  const [low, high] = off ? boundsOff(off, value, { start: query, stop: query + 1 }) : [value, value];
+  for (let digits = Math.abs(value) < 10 ? 2 : 1; digits > 0; digits--)
+    if (low.toFixed(digits) === high.toFixed(digits)) return low.toFixed(digits).replace("-", "−");
+  return "";
 }
 
 function numberAt(feed: Feed, query: number, key: number): number {

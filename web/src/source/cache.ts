@@ -53,6 +53,11 @@ export class Source {
     return this.#transport.live;
   }
 
+  /** The script that runs here, where the page has it as text. */
+  code(): string | null {
+    return this.#transport.code?.() ?? null;
+  }
+
   /** What was kept under a name. */
   recall<T>(key: string): T | undefined {
     const kept = this.#kept.get(key);

@@ -1,6 +1,6 @@
 // Spec and data written into the page as script elements. The bundle may run while the page is
 // still being parsed, so what is not there yet is looked for again when parsing has ended.
-import { fromBase64 } from "../data/decode";
+import { fromBase64, fromDense } from "../data/decode";
 import { keyOf, type Reply, type Request, type Transport } from "../types";
 
 type Root = Document | ShadowRoot;
@@ -19,6 +19,7 @@ export async function inlineSpec(el: HTMLElement, id: string): Promise<unknown> 
 export function inlineSource(el: HTMLElement, id: string): Transport {
   return {
     live: false,
+    code: () => look(el, `script[data-attnscope-code="${CSS.escape(id)}"]`)?.textContent ?? null,
     async fetch(request: Request): Promise<Reply> {
       const key = keyOf(request);
       const script = await find(el, `script[data-attnscope-data="${CSS.escape(id)}"][data-key="${CSS.escape(key)}"]`);
@@ -31,21 +32,24 @@ export function inlineSource(el: HTMLElement, id: string): Transport {
 }
 
 function bytesOf(script: Element, key: string): Uint8Array<ArrayBuffer> {
+  const [text, size] = [script.textContent ?? "", script.getAttribute("data-dense")];
   try {
-    return fromBase64((script.textContent ?? "").trim());
+    return size === null ? fromBase64(text.trim()) : fromDense(text, Number(size));
   } catch {
     throw new Error(`The data for "${key}" are damaged. Save the view again.`);
   }
 }
 
+function look(el: HTMLElement, selector: string): Element | null {
+  return (el.getRootNode() as Root).querySelector?.(selector) ?? el.ownerDocument.querySelector(selector);
+}
+
 async function find(el: HTMLElement, selector: string): Promise<Element | null> {
-  const look = (): Element | null =>
-    (el.getRootNode() as Root).querySelector?.(selector) ?? el.ownerDocument.querySelector(selector);
-  const found = look();
+  const found = look(el, selector);
   // While parsing, an element may be there with only part of its text.
   if (found && (el.ownerDocument.readyState !== "loading" || found.nextSibling || found.parentNode?.nextSibling)) return found;
   await parsed(el.ownerDocument);
-  return look();
+  return look(el, selector);
 }
 
 export function parsed(doc: Document): Promise<void> {

@@ -6,12 +6,25 @@ import { sized } from "../draw/canvas";
 import type { Scales } from "../draw/neurons";
 import { MISSING } from "../draw/scale";
 import { cellColor } from "../draw/strips";
-import type { EncodingName } from "../types";
+import type { EncodingName, Spec } from "../types";
 
 export const ACCURACY: Record<EncodingName, string> = {
   sqrt8: "Weights are carried within 0.004; rows sum to 1 within 0.03.",
   linear16: "Weights are carried within 0.00001.",
 };
+
+/** How exact weights are that were computed here, from queries and keys in eight bits a number. */
+export function errorText({ error, precision }: Spec): string {
+  if (!precision || !error) return "";
+  const [largest, typical] = [error.largest, error.typical].map(upTo);
+  return `Weights are computed here from queries and keys in 8 bits a number: none is off by more than ${largest}, in half of the rows none by more than ${typical}. Digits that this leaves open are not printed.`;
+}
+
+/** Two digits that count, rounded up. */
+function upTo(value: number): string {
+  const unit = 10 ** (Math.floor(Math.log10(value)) - 1);
+  return String(Number((Math.ceil(value / unit) * unit).toPrecision(2)));
+}
 
 export interface LegendProps {
   mode: Mode;

@@ -13,7 +13,7 @@ import { framed, pixelRatio } from "../draw/canvas";
 import { paintCells, paintMap, tilesAtHand, xOf, yOf, type Look } from "../draw/map";
 import type { PairSpec, SideName, SideSpec } from "../types";
 import { Axis } from "./axis";
-import { knownOf, numberText, within } from "./mapNumbers";
+import { knownOf, numberText } from "./mapNumbers";
 import type { MapBox } from "./mapLayout";
 import { useMapPointing, type Brush } from "./mapPointing";
 import { useTold } from "./told";
@@ -143,9 +143,6 @@ function rectOf({ window, box }: MapProps, { query, key }: PairSpec, step: numbe
   return { left, top, width: xOf(start(key) + step, placed) - left, height: yOf(start(query) + step, placed) - top };
 }
 
-/** How exact half precision is, in which the numbers of blocks travel. */
-const HALF = 0.0005;
-
 interface AtProps extends MapProps {
   at: PairSpec;
   step: number;
@@ -198,8 +195,8 @@ function MapTip(props: AtProps & { feed: Feed }) {
       <table>
         {!known ? <tr><td class="quiet">loading…</td></tr> : "hidden" in known ? <tr><td class="quiet">hidden by the mask</td></tr> : "block" in known ? (
           <>
-            <Line label={`${known.rough ? "preview: " : ""}largest ${what}`} value={numberText(within(known.max, HALF))} />
-            <Line label="mean" value={numberText(within(known.mean, HALF))} />
+            <Line label={`${known.rough ? "preview: " : ""}largest ${what}`} value={numberText(known.max)} />
+            <Line label="mean" value={numberText(known.mean)} />
           </>
         ) : props.linked ? <LinkedLines {...props.linked} at={at} /> : <Line label={what} value={numberText(known.bounds)} />}
       </table>

@@ -6,7 +6,7 @@ import { cellIn, strongest, type Strong } from "../data/strongest";
 import { tilesOf, type TileAt } from "../data/tiles";
 import { shownText } from "../data/tokens";
 import type { PairSpec, SideName, SideSpec } from "../types";
-import { knownOf, numberText, within } from "./mapNumbers";
+import { boundsOf, knownOf, numberText } from "./mapNumbers";
 import { zoomed } from "./mapLayout";
 
 export interface Finder {
@@ -120,7 +120,7 @@ export function StrongestList({ list, feed, sides, cursor, go, close }: Stronges
         {list.map(({ block, value }, i) => {
           const cell = cellIn(feed, block);
           const known = cell && knownOf(feed, cell, 1);
-          const text = known && "bounds" in known ? numberText(known.bounds) : numberText(within(value, 0.0005));
+          const text = known && "bounds" in known ? numberText(known.bounds) : numberText(boundsOf(feed, value, block.query));
           return (
             <li key={i}>
               <button type="button" disabled={!cell} aria-current={cell !== undefined && cursor?.query === cell.query && cursor.key === cell.key} onClick={() => cell && go(cell)}>

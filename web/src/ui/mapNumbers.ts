@@ -1,13 +1,13 @@
 // What is known about a cell of a heat map, or about the block that stands for it.
 import type { Bounds } from "../data/decode";
 import { formatBounds } from "../data/numbers";
-import type { Feed } from "../data/planes";
+import { boundsOff, type Feed } from "../data/planes";
 import { blockOf, SIDE } from "../data/tiles";
 import type { Range, Shown } from "../data/filter";
 import type { PairSpec } from "../types";
 
 /** `undefined`: not here yet. */
-export type Known = { hidden: true } | { bounds: Bounds } | { block: Shown; mean: number; max: number; rough: boolean } | undefined;
+export type Known = { hidden: true } | { bounds: Bounds } | { block: Shown; mean: Bounds; max: Bounds; rough: boolean } | undefined;
 
 /** The number of a cell; where blocks are shown and it takes a tile to know more, of its block. */
 export function knownOf(feed: Feed, { query, key }: PairSpec, step: number): Known {
@@ -15,17 +15,26 @@ export function knownOf(feed: Feed, { query, key }: PairSpec, step: number): Kno
     const at = { step: level, row: Math.floor(query / SIDE / level), column: Math.floor(key / SIDE / level) };
     const tile = feed.peek(at);
     if (!tile) continue;
-    const block = blockOf(query, key, at, tile);
-    const [mean, max] = [tile.mean[block]!, tile.max[block]!];
-    if (level > 1) return max === -Infinity ? { hidden: true } : { block: blockCells(query, key, level, feed), mean, max, rough: tile.rough === true };
+    const place = blockOf(query, key, at, tile);
+    const [mean, max] = [tile.mean[place]!, tile.max[place]!];
     if (max === -Infinity) return { hidden: true };
-    return { bounds: feed.plane.bounds ? feed.plane.bounds(query, key) : within(max, feed.plane.error) };
+    if (level === 1) return { bounds: feed.plane.bounds ? feed.plane.bounds(query, key) : boundsOf(feed, max, { start: query, stop: query + 1 }, feed.plane.error ?? 0) };
+    const block = blockCells(query, key, level, feed);
+    return { block, mean: boundsOf(feed, mean, block.query), max: boundsOf(feed, max, block.query), rough: tile.rough === true };
   }
   return undefined;
 }
 
+/** How exact half precision is, in which the numbers of blocks travel. */
+const HALF = 0.0005;
+
+/** Between which values a number of these rows lies, or a block's mean or largest. */
+export function boundsOf({ plane: { off } }: Feed, value: number, rows: Range, error = HALF): Bounds {
+  return off && !Number.isNaN(value) ? boundsOff(off, value, rows) : within(value, error);
+}
+
 /** A number that may be off by a part of itself. */
-export function within(value: number, error = 0): Bounds {
+function within(value: number, error = 0): Bounds {
   const off = Math.abs(value) * error;
   return Number.isNaN(value) ? null : [value - off, value + off];
 }
@@ -53,9 +62,14 @@ export function numberText(bounds: Bounds): string {
 }
 
 function signedText([low, high]: readonly [number, number]): string {
-  const sign = low < 0 ? "−" : "";
-  const size = [Math.abs(low), Math.abs(high)].sort((a, b) => a - b) as [number, number];
-  return sign + formatBounds(size, 3);
+  if (low < 0 && high > 0) return `${minus(low.toFixed(2))} to ${minus(high.toFixed(2))}`;
+  if (low >= 0) return formatBounds([low, high], 3);
+  const text = formatBounds([-high, -low], 3);
+  return text.includes("–") ? text.split("–").reverse().map((end) => `−${end}`).join(" to ") : `−${text}`;
+}
+
+function minus(text: string): string {
+  return text.replace(/^-(?=.*[1-9])/, "−").replace("-", "");
 }
 
 const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";

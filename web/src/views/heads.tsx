@@ -12,7 +12,7 @@ import type { CellSpec } from "../types";
 import { ColorBar } from "../ui/colorBar";
 import { Field, FilterSelect, Select, ShowSwitch, StreamSelect } from "../ui/controls";
 import { Grid, type Face, type GridRow } from "../ui/grid";
-import { MapFoot } from "../ui/legend";
+import { errorText, MapFoot } from "../ui/legend";
 import { useWidth } from "../ui/width";
 import type { View, ViewProps } from "./frame";
 import { gridSize } from "./geometry";
@@ -75,7 +75,7 @@ function HeadsView(props: ViewProps) {
       </div>
       {open.value && <Opened view={props} close={close} />}
       {hovered && at && <CellTip {...hovered} store={store} by={measureOf(store)} more={` · ${at.pattern}${sinkText(store, at)}`} root={root.current!} />}
-      <MapFoot mode={mode} notes={spec.notes} help="Click a cell or a row to open its head" accuracy="Measures are means over the queries; numbers have four digits." />
+      <MapFoot mode={mode} notes={spec.notes} help="Click a cell or a row to open its head" accuracy={`Measures are means over the queries; numbers have four digits. ${props.source.live ? "" : errorText(spec)}`} />
     </div>
   );
 }

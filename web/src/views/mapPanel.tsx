@@ -44,7 +44,8 @@ export function MapPanel({ view, map, fed, window, linked }: MapPanelProps) {
     status.begin();
   });
   if (fed.problem) status.failed();
-  const explains = why && cursor && hasWhy(map.value);
+  const rounded = view.spec.precision !== undefined && !view.source.live;
+  const explains = why && cursor && !rounded && hasWhy(map.value);
   return (
     <div class="neuron">
       <div class="picture" ref={room}>
@@ -55,7 +56,7 @@ export function MapPanel({ view, map, fed, window, linked }: MapPanelProps) {
   );
 }
 
-/** Weights and scores of one head are explained where its queries and keys are. */
+/** Weights and scores of one head are explained where its queries and keys are, exactly. */
 function hasWhy({ over, quantity, layer }: MapOf): boolean {
   return over === "head" && layer.rules !== undefined && (quantity.name === "weight" || quantity.name === "score");
 }

@@ -6,7 +6,7 @@ import { topStep } from "../data/tiles";
 import type { Store } from "../store";
 import type { Blocks, ColorScale, Over } from "../types";
 import { Field, FilterSelect, LayerSelect, optionOf, Select, ShowSwitch, stepHead, stepLayer, Stepper, StreamSelect, Switch, type Option } from "../ui/controls";
-import { ACCURACY, MapFoot } from "../ui/legend";
+import { ACCURACY, errorText, MapFoot } from "../ui/legend";
 import type { View, ViewProps } from "./frame";
 import { sizeOfMap, useWindow } from "./mapPanel";
 import { Maps } from "./maps";
@@ -97,6 +97,7 @@ function accuracyOf({ spec, source }: ViewProps, { layer, quantity }: MapOf): st
   const about = quantity.name === "weight" ? "" : `${quantity.about} `;
   if (quantity.carried) return `${about}Numbers are carried within 0.05 %.`;
   if (source.live) return `${about}Numbers of cells are exact, those of blocks within 0.05 %.`;
+  if (layer.rules && spec.precision) return about + errorText(spec);
   return about + (layer.rules ? "Numbers are computed here from the model's queries and keys." : ACCURACY[spec.encoding]);
 }
 

@@ -1,11 +1,13 @@
 // The data of a heat map, from whatever the host can give: tiles from Python, queries and keys, or
 // weights.
 import { useSignal, type ReadonlySignal } from "@preact/signals";
-import { askedPlane, Feed, madePlane, type Plane } from "../data/planes";
+import { askedPlane, Feed, madePlane, type Off, type Plane } from "../data/planes";
 import type { Weights } from "../data/decode";
 import { differenceOf } from "../data/difference";
-import { boundsOfCodes, minus, rowsOfCodes, rowsOfNumbers, rowsOfVectors, together as togetherRows, type Rows } from "../data/rows";
+import { boundsOfCodes, minus, rowsOfCodes, rowsOfNumbers, together as togetherRows, type Rows } from "../data/rows";
+import { tilerFor, vectorPlane } from "../data/tiler";
 import type { Size } from "../data/tiles";
+import type { HeadVectors } from "../data/vectors";
 import type { Source } from "../source/cache";
 import type { LayerSpec, Over, QuantitySpec, Request, SideName, SideSpec, Spec, StreamSpec } from "../types";
 import { messageOf } from "../ui/note";
@@ -53,10 +55,28 @@ export async function planeOf(source: Source, spec: Spec, map: MapOf): Promise<P
   const request = { stream: stream.name, layer: layer.layer, ...(quantity.name !== "weight" && { quantity: quantity.name }), ...(words && { words }) };
   if (source.live) return askedPlane(source, { kind: "tile", ...request, ...(together ? { over } : { head }) }, size);
   const places = together ? layer.heads.map((_, place) => place) : [wholeLayer(map) ? 0 : layer.heads.indexOf(head)];
-  const { rows, bounds } = map.pair ? await differenceRows(source, spec, map.pair, places, over) : await rowsOf(source, spec, map, request, places);
   const id = `map/${Object.values(request).join("/")}/${together ? over : places[0]}`;
+  if (layer.rules && !quantity.carried && !map.pair) {
+    const tiler = tilerFor(source, size.queries * size.keys * places.length);
+    const arrays = await loadLayer(source, stream, layer, spec.precision ? "rounded" : "vectors");
+    const heads = places.map((place) => headOf(arrays, { stream, layer, place }, spec));
+    const made = { id, size, heads, over: together ? over : null, scored: quantity.name === "score" };
+    const [plane, off] = [vectorPlane(source, made), offOf(heads, made.scored, over === "mean")];
+    return { ...(tiler?.plane(made, plane) ?? plane), ...(off && { off }) };
+  }
+  const { rows, bounds } = map.pair ? await differenceRows(source, spec, map.pair, places, over) : await rowsOf(source, spec, map, request, places);
   const plane = madePlane(source, id, size, together ? togetherRows(rows, over) : rows[0]!, quantity.name === "weight");
   return { ...plane, ...(bounds && { bounds }), error: quantity.carried ? 0.0005 : 0 };
+}
+
+/** How far off rows of these heads are together: a mean is off by the mean at most, the largest by the most. */
+function offOf(heads: HeadVectors[], scored: boolean, mean: boolean): Off | null {
+  const all = heads.flatMap(({ off }) => (off ? [off] : []));
+  if (!all.length) return null;
+  const rows = (put: (values: number[]) => number, of: "weight" | "ratio" | "score") => all[0]![of].map((_, query) => put(all.map((off) => off[of][query]!)));
+  const largest = (values: number[]) => Math.max(...values);
+  const most = mean ? (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length : largest;
+  return { most: rows(most, scored ? "score" : "weight"), share: scored ? null : rows(largest, "ratio") };
 }
 
 interface Made {
@@ -66,14 +86,10 @@ interface Made {
 }
 
 /** Rows of the heads at these places, from what the page carries. */
-async function rowsOf(source: Source, spec: Spec, { stream, layer, quantity, over }: MapOf, request: { stream: string; layer: number }, places: number[]): Promise<Made> {
+async function rowsOf(source: Source, spec: Spec, { stream, quantity, over }: MapOf, request: { stream: string; layer: number }, places: number[]): Promise<Made> {
   if (quantity.carried) {
     const value = (await source.arrays({ kind: "quantity", ...request })).named.get("value")!;
     return { rows: places.map((place) => rowsOfNumbers(value, place)) };
-  }
-  if (layer.rules) {
-    const arrays = await loadLayer(source, stream, layer);
-    return { rows: places.map((place) => rowsOfVectors(headOf(arrays, { stream, layer, place }, spec), quantity.name === "score")) };
   }
   const weights = await layerOf(source, spec, { kind: "layer", ...request });
   return {
