@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from attnscope.errors import InputError
@@ -19,6 +20,11 @@ def index_of(what: str, value: Any) -> int:
         raise InputError(
             f"{what} must be a whole number, got {value!r} ({type(value).__name__})."
         ) from None
+
+
+def is_number(value: Any) -> bool:
+    """True for a Python or NumPy number, which True and False are not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def item_of(index: Any, batch: int, what: str, purpose: str) -> int:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class Numbers:
     """The methods of `Trace` that give numbers."""
 
-    def heads(self, measures: Sequence[str] | None = None, *, stream: str | None = None) -> Table:
+    def heads(
+        self, measures: Sequence[str] | str | None = None, *, stream: str | None = None
+    ) -> Table:
         """A table with one row a head: measures, and the pattern it shows; see `measures.heads`."""
         from attnscope.measures import heads
 

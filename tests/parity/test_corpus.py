@@ -93,9 +93,9 @@ def generated() -> attnscope.Trace:
             ),
             "sinks need the same tokens on both sides; cross has not",
         ),
-        (lambda: measures.sink_rate([]), "sink_rate needs at least 1 traces, got 0"),
+        (lambda: measures.sink_rate([]), "sink_rate needs at least 1 trace(s), got 0"),
         (lambda: measures.sink_rate(["x"]), "sink_rate takes traces, got str"),  # type: ignore[list-item]
-        (lambda: measures.variability([random_trace(0)]), "needs at least 2 traces, got 1"),
+        (lambda: measures.variability([random_trace(0)]), "needs at least 2 trace(s), got 1"),
         (
             lambda: measures.variability([random_trace(0), random_trace(1)]),
             "variability over 10 tokens needs texts of so many; the shortest has 6: pass tokens=",

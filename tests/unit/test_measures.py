@@ -160,7 +160,10 @@ def test_cross_streams_have_the_measures_that_mean_something() -> None:
         (lambda: cross().heads(["previous_token"]), "has no meaning for the cross stream"),
         (lambda: measures.rollout(cross()), "rollout needs the same tokens on both sides; cross"),
         (lambda: measures.rollout(a_trace(), head_fusion="sum"), "head_fusion must be one of"),
-        (lambda: measures.rollout(a_trace(), discard_ratio=1), "discard_ratio must be at least 0"),
+        (
+            lambda: measures.rollout(a_trace(), discard_ratio=1),
+            "discard_ratio must be a number of at least 0",
+        ),
         (lambda: measures.rollout(a_trace(), start_layer=7), "layer 7 is not in the self stream"),
         (lambda: a_trace().top("zebra"), "query 'zebra' is not among"),
         (lambda: a_trace().top(9), "query 9 is not there: tokens go from 0 to 5"),
@@ -181,3 +184,71 @@ def test_a_row_with_a_weight_below_0_has_no_entropy_and_says_nothing_more():
         trace = attnscope.from_attention(weights)
     assert trace.heads(["entropy"])["entropy"][0] == pytest.approx(np.log(4), abs=1e-6)
     assert trace.heads(["entropy"])["entropy"][1] == pytest.approx(np.log(4), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        measures.rollout,
+        measures.heads,
+        measures.steps,
+        measures.alti,
+        measures.relevancy,
+        measures.shares,
+        measures.sink,
+        lambda given: measures.top(given, 0),
+        lambda given: measures.norm_weighted(given, 0, 0),
+        lambda given: measures.measure(given, "entropy"),
+        lambda given: measures.quantity(given, "weight"),
+    ],
+)
+def test_a_measure_of_something_that_is_no_trace_says_how_to_make_one(call) -> None:
+    with pytest.raises(InputError) as caught:
+        call((np.ones((1, 2, 3, 3)),))
+    assert str(caught.value) == (
+        "trace must be a Trace, got tuple: attnscope.capture(model, tokenizer, text) records one, "
+        "attnscope.from_attention(attentions, tokens) makes one of arrays."
+    )
+
+
+def test_one_measure_is_named_by_its_name_alone() -> None:
+    trace = a_trace()
+    assert list(trace.heads("entropy").columns) == ["layer", "head", "entropy"]
+    assert repr(trace.heads("entropy")) == repr(trace.heads(["entropy"]))
+    with pytest.raises(InputError, match=r"measures must be names such as \['entropy'\], got 5"):
+        trace.heads(5)  # type: ignore[arg-type]
+
+
+def test_a_query_that_is_not_there_names_the_nearest_and_few_tokens() -> None:
+    words = ["The", "cat", *[f"w{i}" for i in range(40)]]
+    trace = attnscope.from_attention([np.full((1, 42, 42), 1 / 42)], words)
+    with pytest.raises(InputError) as caught:
+        trace.top("the ")
+    assert str(caught.value) == (
+        "query 'the ' is not among ['The', 'cat', 'w0', 'w1', 'w2', 'w3', 'w4', 'w5', 'w6', 'w7', "
+        "'w8', 'w9'] and 30 more (did you mean 'The'?): give its position as a number."
+    )
+
+
+def test_a_table_prints_the_beginning_of_a_long_token_and_keeps_all_of_it() -> None:
+    trace = attnscope.from_attention([np.full((1, 2, 2), 0.5)], ["x" * 10_000, "b"])
+    table = trace.top(0)
+    assert max(map(len, repr(table).splitlines())) < 90
+    assert "x" * 59 + "…" in repr(table)
+    assert "x" * 61 not in table._repr_html_()
+    assert "x" * 10_000 in table.to_csv()
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda t: measures.rollout(t, discard_ratio="a"), "discard_ratio must be a number of at"),
+        (lambda t: measures.rollout(t, head_fusion=["mean"]), "head_fusion must be one of"),
+        (lambda t: measures.sink_rate(t, threshold="a"), "threshold must be a number from 0 to 1"),
+        (lambda t: measures.sink_rate(5), "sink_rate takes traces, got int"),
+        (lambda _: a_trace(n=1).steps(1), "start=1: this trace has one row and no token after it"),
+    ],
+)
+def test_wrong_kinds_of_values_are_named(call, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        call(a_trace())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from attnscope._numbers import index_of
+from attnscope._numbers import index_of, is_number
 from attnscope.errors import InputError
 from attnscope.measures.heads import by_layer
+from attnscope.measures.known import stream_of
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 
@@ -30,7 +31,7 @@ def sink(
     Raises:
         InputError: for a cross stream or a position that is not there.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     place = index_of("position", position)
     if found.query is not found.key:
         raise InputError(
@@ -78,6 +79,8 @@ def sink_rate(
     Raises:
         InputError: as `sink`, or where there is no trace.
     """
+    if not is_number(threshold) or not 0 <= threshold <= 1:
+        raise InputError(f"threshold must be a number from 0 to 1, got {threshold!r}.")
     listed = listed_traces(traces, 1, "sink_rate")
     return float(np.mean([sink(trace, position, stream=stream) > threshold for trace in listed]))
 
@@ -102,7 +105,7 @@ def variability(
         InputError: for fewer than two traces, texts that are too short, or different models.
     """
     listed, length = listed_traces(traces, 2, "variability"), index_of("tokens", tokens)
-    streams = [trace.stream(stream) for trace in listed]
+    streams = [stream_of(trace, stream) for trace in listed]
     shapes = {tuple(layer.heads for layer in found.layers) for found in streams}
     if len(shapes) > 1:
         raise InputError("variability needs traces with the same layers and heads.")
@@ -135,10 +138,10 @@ def listed_traces(traces: Trace | Sequence[Trace], least: int, what: str) -> lis
     Raises:
         InputError: for fewer than that, or something that is no trace.
     """
-    listed = [traces] if isinstance(traces, Trace) else list(traces)
+    listed = list(traces) if isinstance(traces, Iterable) else [traces]
     for one in listed:
         if not isinstance(one, Trace):
             raise InputError(f"{what} takes traces, got {type(one).__name__}.")
     if len(listed) < least:
-        raise InputError(f"{what} needs at least {least} traces, got {len(listed)}.")
+        raise InputError(f"{what} needs at least {least} trace(s), got {len(listed)}.")
     return listed

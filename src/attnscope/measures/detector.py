@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from attnscope.errors import InputError
 from attnscope.measures.flow import raise_if
-from attnscope.measures.known import known
+from attnscope.measures.known import known, stream_of
 from attnscope.measures.rows import Facts, Rows, blocks
 from attnscope.scores import Layer
 from attnscope.stream import Stream
@@ -49,7 +49,7 @@ def detect_head(
     known("pattern", pattern, DETECTED)
     if error_measure not in ERROR_MEASURES:
         raise InputError(f"error_measure must be 'mul' or 'abs', got {error_measure!r}.")
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(_why_not(found))
     facts, excluded = Facts(found.key), (exclude_bos, exclude_current_token)
     scores = [_score(layer, facts, pattern, error_measure, excluded) for layer in found.layers]

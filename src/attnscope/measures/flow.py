@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from attnscope._numbers import spans_of
+from attnscope._numbers import is_number, spans_of
 from attnscope.errors import InputError, MissingDependencyError
 from attnscope.measures.difference import why_no_weights
-from attnscope.measures.known import position_of
+from attnscope.measures.known import position_of, stream_of
 from attnscope.scores import Layer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
@@ -52,12 +52,14 @@ def rollout(
         InputError: for a cross stream, layers with gaps between them, an unknown fusion or layer,
             or a ratio outside 0..1.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_no_flow(found, "rollout"))
-    if head_fusion not in FUSIONS:
+    if not isinstance(head_fusion, str) or head_fusion not in FUSIONS:
         raise InputError(f"head_fusion must be one of {sorted(FUSIONS)}, got {head_fusion!r}.")
-    if not 0 <= discard_ratio < 1:
-        raise InputError(f"discard_ratio must be at least 0 and below 1, got {discard_ratio}.")
+    if not is_number(discard_ratio) or not 0 <= discard_ratio < 1:
+        raise InputError(
+            f"discard_ratio must be a number of at least 0 and below 1, got {discard_ratio!r}."
+        )
     layers = layers_from(found, start_layer)
     chain = Chain(layers, lambda layer: mixed(layer, head_fusion, discard_ratio))
     return chain.last()
@@ -90,7 +92,7 @@ def flow(
         InputError: for a cross stream, layers with gaps between them, or an unknown query.
         MissingDependencyError: without SciPy.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_no_flow(found, "flow"))
     if not has_scipy():
         raise MissingDependencyError(NO_SCIPY)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from attnscope._stored import widen
 from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow
+from attnscope.measures.known import stream_of
 from attnscope.measures.moved import mixing_of
 from attnscope.scores import ALL, Layer
 from attnscope.stream import Stream
@@ -39,7 +40,7 @@ def gradient_attention(
     Raises:
         InputError: where no gradient was recorded.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_no_gradient(found))
     places = found.places(layer, None if head is None else [head])
     products = gradient_times_weight(found.layer(layer), places, ALL)
@@ -64,7 +65,7 @@ def relevancy(
     Raises:
         InputError: for a cross stream, missing layers, or where no gradient was recorded.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_no_gradient(found) or why_no_flow(found, "relevancy"))
     return Chain(layers_from(found, start_layer), relevancy_step).last()
 

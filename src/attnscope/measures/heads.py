@@ -6,7 +6,7 @@ earlier copy of the token for `duplicate_token`, say) are left out, so that a pe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from attnscope.errors import InputError
 from attnscope.measures.detector import detect_head
 from attnscope.measures.difference import why_no_weights
-from attnscope.measures.known import known
+from attnscope.measures.known import known, stream_of
 from attnscope.measures.rows import Facts, Measure, Rows, RowValues, lengths_of, means
 from attnscope.measures.table import Table
 from attnscope.stream import Stream
@@ -162,7 +162,7 @@ def measure(
     if convention != "rows":
         raise InputError(f"convention must be 'rows' or 'transformer_lens', got {convention!r}.")
     table = heads(trace, [name], stream=stream)
-    return by_layer(trace.stream(stream), table[name])
+    return by_layer(stream_of(trace, stream), table[name])
 
 
 def by_layer(stream: Stream, values: Float[np.ndarray, "row"]) -> Float[np.ndarray, "layer head"]:
@@ -178,13 +178,13 @@ def by_layer(stream: Stream, values: Float[np.ndarray, "row"]) -> Float[np.ndarr
 
 
 def heads(
-    trace: Trace, measures: Sequence[str] | None = None, *, stream: str | None = None
+    trace: Trace, measures: Sequence[str] | str | None = None, *, stream: str | None = None
 ) -> Table:
     """A table with one row a head and one column a measure.
 
     Args:
         trace: what to measure.
-        measures: names from `MEASURES`; None for all that have a meaning here.
+        measures: a name or names from `MEASURES`; None for all that have a meaning here.
         stream: may be left out where there is only one.
 
     Returns:
@@ -195,9 +195,10 @@ def heads(
     Raises:
         InputError: for an unknown name, or a measure that has no meaning for this stream.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     if reason := why_no_weights(found):
         raise InputError(reason)
+    measures = [measures] if isinstance(measures, str) else measures
     names, facts = _names(measures, found), Facts(found.key)
     wanted = [MEASURES[name] for name in names]
     values = [means(layer, facts, wanted) for layer in found.layers]
@@ -221,7 +222,10 @@ def _names(measures: Sequence[str] | None, stream: Stream) -> list[str]:
     lacking = all(lengths_of(layer) is None for layer in stream.layers[:1])
     if measures is None:
         return [n for n in MEASURES if n in allowed and not (lacking and n in OF_VALUES)]
-    for name in measures:
+    if not isinstance(measures, Iterable):
+        raise InputError(f"measures must be names such as ['entropy'], got {measures!r}.")
+    names = list(measures)
+    for name in names:
         if known("measure", name, MEASURES) not in allowed:
             different = "whose queries and keys are different tokens"
             if stream.query.numbers:
@@ -235,7 +239,7 @@ def _names(measures: Sequence[str] | None, stream: Stream) -> list[str]:
                 f"{name!r} measures what is moved, which needs values: "
                 "attnscope.capture(model, tokenizer, text, values=True)."
             )
-    return list(measures)
+    return names
 
 
 def _patterns(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from attnscope.errors import InputError
 from attnscope.measures.conllu import Word, parse, words_of_tokens
 from attnscope.measures.corpus import listed_traces
 from attnscope.measures.heads import head_columns
-from attnscope.measures.known import position_of
+from attnscope.measures.known import position_of, stream_of
 from attnscope.measures.table import Table
 from attnscope.scores import Layer
 from attnscope.stream import Stream
@@ -55,7 +55,7 @@ def syntactic(traces: Trace | Sequence[Trace], conllu: Any, *, stream: str | Non
     counts: Counter[str] = Counter()
     offsets: dict[str, list[int]] = {}
     for trace, words in zip(listed, trees, strict=True):
-        found = trace.stream(stream)
+        found = stream_of(trace, stream)
         _check_one_side(found)
         right = _right(found, words)
         for place, word in enumerate(words):
@@ -165,7 +165,7 @@ def coreference(
     Raises:
         InputError: for positions or texts that do not fit, or a cross stream.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     _check_one_side(found)
     by_mention: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for mention, antecedent in _pairs(mentions):

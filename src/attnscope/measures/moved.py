@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow
+from attnscope.measures.known import stream_of
 from attnscope.mixing import Mixing
 from attnscope.scores import ALL, Layer
 from attnscope.stream import Stream
@@ -43,7 +44,7 @@ def norm_weighted(
     Raises:
         InputError: where values, or the output projection, were not recorded.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_not_moved(found))
     places = found.places(layer, None if head is None else [head])
     norms = head_norms(found.layer(layer), places, ALL)
@@ -68,7 +69,7 @@ def norm_together(
     Raises:
         InputError: where values, or the output projection, were not recorded.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_not_moved(found))
     return layer_norms(found.layer(layer), ALL)
 
@@ -92,7 +93,7 @@ def alti(
         InputError: for a cross stream, missing layers, or where values or residuals were not
             recorded.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_no_contributions(found) or why_no_flow(found, "ALTI"))
     return Chain(layers_from(found, start_layer), contributions_of).last()
 
@@ -117,7 +118,7 @@ def contributions(
     Raises:
         InputError: for a cross stream, or where values or residuals were not recorded.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_no_contributions(found))
     return contributions_of(found.layer(layer))
 

@@ -21,7 +21,7 @@ from attnscope.measures.derived import Cells, Derived
 from attnscope.measures.difference import Difference, why_no_weights
 from attnscope.measures.flow import NO_SCIPY, Chain, flow_rows, has_scipy, mixed, why_no_flow
 from attnscope.measures.gradients import gradient_times_weight, relevancy_step, why_no_gradient
-from attnscope.measures.known import known
+from attnscope.measures.known import known, stream_of
 from attnscope.measures.moved import (
     contributions_of,
     head_norms,
@@ -86,7 +86,7 @@ def quantity(trace: Trace, name: str, stream: str | None = None) -> Stream:
             cannot have; the text says how to record what is missing.
     """
     wanted = QUANTITIES[known("quantity", name, QUANTITIES)]
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     reason = wanted.why_not(found)
     if reason:
         raise InputError(reason)
@@ -95,7 +95,7 @@ def quantity(trace: Trace, name: str, stream: str | None = None) -> Stream:
 
 def quantities_of(trace: Trace, stream: str | None = None) -> list[str]:
     """The names of the quantities that this stream can show, in the order of `QUANTITIES`."""
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     return [name for name, quantity in QUANTITIES.items() if not quantity.why_not(found)]
 
 

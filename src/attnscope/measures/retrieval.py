@@ -11,6 +11,7 @@ from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.generation import Generation
 from attnscope.measures.heads import by_layer
+from attnscope.measures.known import stream_of
 from attnscope.scores import Layer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
@@ -44,7 +45,7 @@ def retrieval(
             "retrieval follows generated tokens, and this trace has none: "
             "attnscope.generate(model, tokenizer, prompt)."
         )
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     if found.name not in (made.stream, "cross"):
         raise InputError(
             f"retrieval needs the stream whose tokens were generated, {made.stream!r}, or 'cross'; "

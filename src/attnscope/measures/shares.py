@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
-from attnscope.measures.known import place_of
+from attnscope.measures.known import place_of, stream_of
 from attnscope.measures.table import Table
 from attnscope.scores import Layer
 from attnscope.stream import Stream
@@ -61,7 +61,7 @@ def shares(
     Raises:
         InputError: for segments, queries, layers, heads or a stream that are not there.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     if drop not in DROPS:
         raise InputError(f"drop must be 'first', 'special' or None, got {drop!r}.")
     names, member = _members(found.key, by)

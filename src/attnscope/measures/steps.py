@@ -10,6 +10,7 @@ import numpy as np
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.generation import GENERATED, Generation
+from attnscope.measures.known import trace_of
 from attnscope.scores import Layer, QKLayer, WeightsLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Segment, Tokens
@@ -32,7 +33,7 @@ def steps(trace: Trace, start: int | None = None) -> Trace:
     Raises:
         InputError: where nothing was generated and no `start` is given, or it is not there.
     """
-    made = generation_of(trace, start)
+    made = generation_of(trace_of(trace), start)
     n = len(trace.streams[made.stream].query)
     streams = [
         _stream(stream, made)
@@ -63,6 +64,11 @@ def generation_of(trace: Trace, start: int | None) -> Generation:
             "queries= out."
         )
     place, n, past = index_of("start", start), len(stream.key), len(stream.key) - len(stream.query)
+    if past + 1 >= n:
+        raise InputError(
+            f"start={place}: this trace has one row and no token after it, so that no row of it "
+            "made a token. Capture the text with its answer."
+        )
     if not past < place < n:
         raise InputError(
             f"start={place} is no token that a row before it could have made: give {past + 1} to "

@@ -14,6 +14,8 @@ import numpy as np
 from attnscope.errors import InputError, MissingDependencyError
 
 SHOWN = 20
+WIDEST = 60
+"""Letters of a cell that are printed; `rows()`, pandas, CSV and JSON have all."""
 
 
 class Table:
@@ -110,7 +112,8 @@ class Table:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def _json(value: Any) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnscope.measures.flow import raise_if
+from attnscope.measures.known import stream_of
 from attnscope.measures.moved import mixing_of
 from attnscope.scores import ALL, Layer
 from attnscope.stream import Stream
@@ -32,7 +33,7 @@ def value_zeroing(
     Raises:
         InputError: where it was not recorded.
     """
-    found = trace.stream(stream)
+    found = stream_of(trace, stream)
     raise_if(why_not_zeroed(found))
     return zeroed_rows(found.layer(layer), ALL)
 

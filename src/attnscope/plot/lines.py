@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
-from attnscope.measures.known import position_of
+from attnscope.measures.known import position_of, stream_of
 from attnscope.plot.canvas import write_title
 from attnscope.plot.colors import NEUTRAL, head_color
 from attnscope.plot.cut import cut_part, note_of, place_in_cut
@@ -64,7 +64,7 @@ def lines(
         InputError: for something that the trace does not have, or a value that does not fit.
     """
     number, ink, options = index_of("layer", layer), ink_of(theme), checked(display)
-    whole = trace.stream(stream).layer(number)
+    whole = stream_of(trace, stream).layer(number)
     part = cut_part(trace, stream, tokens, words, {number: whole.heads}, options)
     shown: list[int | None] = [*_chosen(part, number, heads, options)]
     shown += [None] if options.get("mean") and len(whole.heads) > 1 else []
@@ -72,7 +72,7 @@ def lines(
         part,
         [part.weights(number, one) for one in shown],
         [NEUTRAL[ink.mode] if one is None else head_color(one, ink.mode) for one in shown],
-        singled(trace.stream(stream), part, options, query, key),
+        singled(stream_of(trace, stream), part, options, query, key),
         options.get("threshold", 0.0),
         note_of(options),
     )

@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 
 from attnscope.measures import heads as table_of
+from attnscope.measures.known import stream_of
 from attnscope.plot.canvas import PAGE, axes_on, points, quiet_frame, write_title
 from attnscope.plot.colors import CELL_GROUND, MISSING, NEUTRAL, heat_ramp, hexed, layer_color
 from attnscope.plot.curves import VECTORS
@@ -77,7 +78,7 @@ def model(
     """
     one_of("cells", cells, CELLS)
     ink, options = ink_of(theme), checked(display)
-    chosen = stream_spec(trace.stream(stream), layers, heads)["layers"]
+    chosen = stream_spec(stream_of(trace, stream), layers, heads)["layers"]
     named = {row["layer"]: row["heads"] for row in chosen}
     part = cut_part(trace, stream, tokens, words, named, options)
     rows = _rows(trace, stream, named, options)

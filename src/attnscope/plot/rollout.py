@@ -6,6 +6,7 @@ from typing import Any
 
 from attnscope.measures import QUANTITIES
 from attnscope.measures import rollout as flow_of
+from attnscope.measures.known import stream_of
 from attnscope.plot.canvas import write_title
 from attnscope.plot.fonts import letters_for
 from attnscope.plot.head import framed_map
@@ -57,7 +58,7 @@ def rollout(
     Raises:
         InputError: for a cross stream, or a value that does not fit.
     """
-    ink, found = ink_of(theme), trace.stream(stream)
+    ink, found = ink_of(theme), stream_of(trace, stream)
     part = Part(found, *ranges(found, tokens), QUANTITIES["rollout"])
     flow = flow_of(
         trace, start_layer=start_layer, head_fusion=head_fusion, discard_ratio=discard_ratio,
