@@ -311,6 +311,36 @@ def test_a_run_that_was_stopped_goes_on(analytic, tokenizer, tmp_path: Path) -> 
     assert len(passes) == 2  # one asks for the shape of logits, one for that of the model
 
 
+def test_a_bar_counts_the_passes(analytic, tokenizer, capfd) -> None:
+    texts = repeated(2)
+    attnscope.importance(analytic, tokenizer, texts, batch_size=2, progress=True)
+    assert "8/8" in (shown := capfd.readouterr().err)  # four heads, and four of the null
+    assert "importance" in shown
+    attnscope.importance(analytic, tokenizer, texts)  # some milliseconds: no bar
+    assert capfd.readouterr().err == ""
+
+
+def test_an_interrupted_run_leaves_the_model_as_it_was(tokenizer) -> None:
+    model = build_writer("gpt2")
+    ids = torch.tensor([[1, 2, 3, 4]])
+    with torch.no_grad():
+        before = model(input_ids=ids).logits
+    passes: list[int] = []
+
+    def count(*_: Any) -> None:
+        passes.append(1)
+        if len(passes) == 9:
+            raise KeyboardInterrupt
+
+    handle = model.transformer.h[1].mlp.register_forward_hook(count)
+    with pytest.raises(KeyboardInterrupt):
+        attnscope.importance(model, tokenizer, ["w1 w2 w3", "w4 w5 w6"], batch_size=2)
+    handle.remove()
+    with torch.no_grad():
+        assert torch.equal(model(input_ids=ids).logits, before)
+    assert all("forward" not in vars(module) for module in model.modules())
+
+
 def test_the_state_of_another_run_is_not_taken(analytic, tokenizer, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     attnscope.importance(analytic, tokenizer, repeated(2), null=False, state=path)

@@ -66,39 +66,70 @@ class Stop(Exception):
 
 
 MAKERS = {
-    "zero": lambda m, at: attnscope.ablate(m, [at]),
-    "mean": lambda m, at: attnscope.ablate(m, [at], "mean"),
-    "uniform": lambda m, at: attnscope.ablate(m, [at], "uniform"),
-    "resample": lambda m, at: attnscope.ablate(m, [at], "resample"),
-    "scale": lambda m, at: attnscope.ablate(m, [at], scale=0.5),
-    "keys": lambda m, at: attnscope.ablate(m, keys=[at[0], at[1] + 2]),
-    "layer": lambda m, at: attnscope.ablate(m, keys=3, layers=[at[0]]),
-    "queries": lambda m, at: attnscope.ablate(m, [at], queries=[1, 2]),
-    "missing head": lambda m, at: attnscope.ablate(m, [(at[0], 9)]),
-    "missing layer": lambda m, at: attnscope.ablate(m, [(7, at[1])]),
+    "zero": lambda m, at, _: attnscope.ablate(m, [at]),
+    "mean": lambda m, at, _: attnscope.ablate(m, [at], "mean"),
+    "uniform": lambda m, at, _: attnscope.ablate(m, [at], "uniform"),
+    "resample": lambda m, at, _: attnscope.ablate(m, [at], "resample"),
+    "scale": lambda m, at, _: attnscope.ablate(m, [at], scale=0.5),
+    "keys": lambda m, at, _: attnscope.ablate(m, keys=[at[0], at[1] + 2]),
+    "layer": lambda m, at, _: attnscope.ablate(m, keys=3, layers=[at[0]]),
+    "queries": lambda m, at, _: attnscope.ablate(m, [at], queries=[1, 2]),
+    "pattern": lambda m, at, trace: attnscope.patch(m, trace, [at]),
+    "output": lambda m, at, trace: attnscope.patch(m, trace, [at], "output"),
+    "missing head": lambda m, at, _: attnscope.ablate(m, [(at[0], 9)]),
+    "missing layer": lambda m, at, _: attnscope.ablate(m, [(7, at[1])]),
 }
 STEP = st.tuples(
     st.sampled_from(list(MAKERS)),
     st.tuples(st.integers(0, 1), st.integers(0, 3)),
-    st.sampled_from(["run", "capture", "raise", "nothing"]),
+    st.sampled_from(["run", "capture", "leave", "raise", "fail", "nothing"]),
 )
 
 
+def once(name: str) -> tuple[Any, Any]:
+    """A model, and its trace of another text with as many tokens."""
+    if name not in MODELS:
+        model = build(name)
+        MODELS[name] = model, capture(model, inputs={"input_ids": ids_of(seed=1)}, values=True)
+    return MODELS[name]
+
+
+def act(model: Any, then: str, stack: ExitStack) -> None:
+    """One thing that happens inside the interventions that are on."""
+    if then == "run":
+        run(model)
+    elif then == "capture":
+        capture(model, inputs={"input_ids": ids_of()})
+    elif then == "leave":
+        stack.pop_all().close()
+    elif then == "fail":  # in the middle of the model
+        handle = list(model.modules())[-3].register_forward_hook(stop)
+        try:
+            run(model)
+        finally:
+            handle.remove()
+    elif then == "raise":
+        raise Stop
+
+
+def stop(*_: Any) -> None:
+    raise Stop
+
+
 @settings(deadline=None, max_examples=60)
-@given(st.lists(STEP, min_size=1, max_size=5), st.sampled_from(["bert", "gpt2"]))
+@given(
+    st.lists(STEP, min_size=1, max_size=6),
+    st.sampled_from(["bert", "gpt2", "llama", "bloom", "gptj"]),
+)
 def test_random_nests_of_interventions_leave_the_model_bit_for_bit(steps: Any, name: str) -> None:
-    model = MODELS.setdefault(name, build(name))
+    """Of models with the attention functions of transformers, and with attention of their own."""
+    model, trace = once(name)
     before, state = run(model), {k: v.clone() for k, v in model.state_dict().items()}
     try:
         with ExitStack() as stack:
             for kind, at, then in steps:
-                stack.enter_context(MAKERS[kind](model, at))
-                if then == "run":
-                    run(model)
-                elif then == "capture":
-                    capture(model, inputs={"input_ids": ids_of()})
-                elif then == "raise":
-                    raise Stop
+                stack.enter_context(MAKERS[kind](model, at, trace))
+                act(model, then, stack)
     except (Stop, InputError):
         pass
     assert torch.equal(run(model), before)
@@ -106,7 +137,7 @@ def test_random_nests_of_interventions_leave_the_model_bit_for_bit(steps: Any, n
     assert hooks(model) == 0
 
 
-MODELS: dict[str, Any] = {}
+MODELS: dict[str, tuple[Any, Any]] = {}
 
 
 def test_nested_interventions_add_up(bert: Any) -> None:
