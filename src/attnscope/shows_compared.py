@@ -16,7 +16,9 @@ from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.measures.compare import Comparison
+    from attnscope.trace import Trace
     from attnscope.view import View
+    from attnscope.wire.spec import Spec
 
 
 class ComparedShows:
@@ -101,14 +103,47 @@ class ComparedShows:
 
         if head is None:
             layer, head = self._changed(layer, options)
-        if head == "max":
-            raise InputError(
-                "head='max' says nothing of a difference, which has a sign: head='mean', or a "
-                "number."
-            )
+        _check_signed(head)
         return self._shown(
             matrix_view, show, layer=layer, head=head, quantity="difference", **options
         )
+
+    def text_view(
+        self,
+        query: int | str | None = None,
+        *,
+        show: str = "both",
+        layer: int | str | None = None,
+        head: int | str | None = None,
+        **options: Any,
+    ) -> View:
+        """The text of both traces shaded by attention, or one text shaded by the difference.
+
+        Args:
+            query: the query whose row is shown first, by place among the merged tokens or text
+                (None: the mean of all).
+            show: `both` side by side, or `difference`.
+            layer: the layer shown first, or `all` for the mean over all.
+            head: the head shown first, or `mean`. (Neither given: the head that changed most.)
+            options: others of `Trace.text_view` (`column=`, `hide_special=`, `layers=`, ...).
+
+        Raises:
+            InputError: for a query, layer, head or stream that is not there, an unknown option, or
+                traces too long for a page; the text says what to leave out.
+        """
+        from attnscope.views.compared import check_fits
+        from attnscope.views.text import text_view
+
+        if layer is None and head is None:
+            layer, head = self._changed(None, options)
+        _check_signed(head)
+
+        def make(trace: Trace, **given: Any) -> Spec:
+            check_fits(trace, given)
+            return text_view(trace, query, **given)[1]
+
+        layer, head = "all" if layer is None else layer, "mean" if head is None else head
+        return self._shown(make, show, layer=layer, head=head, **options)
 
     def heads_view(
         self, measure: str = "change", *, show: str = "difference", **options: Any
@@ -148,3 +183,10 @@ class ComparedShows:
             return layer, None
         first = table.take(wanted)
         return int(first["layer"][0]), int(first["head"][0])
+
+
+def _check_signed(head: Any) -> None:
+    if head == "max":
+        raise InputError(
+            "head='max' says nothing of a difference, which has a sign: head='mean', or a number."
+        )

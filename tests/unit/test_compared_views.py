@@ -13,7 +13,7 @@ from attnscope.wire.answer import answer, requests_of
 from attnscope.wire.encode import SQRT_WEIGHTS
 from tests.unit.test_compare import of_words
 
-VIEWS = ("head_view", "model_view", "matrix_view", "heads_view")
+VIEWS = ("head_view", "model_view", "matrix_view", "text_view", "heads_view")
 
 
 def pair(n_layers: int = 2, **options):
@@ -148,6 +148,13 @@ def test_what_a_comparison_cannot_show_is_refused():
         comparison.head_view().figure()
     with pytest.raises(TypeError, match="has no option 'color'"):
         comparison.head_view(color="log")
+
+
+def test_a_text_view_of_long_texts_names_what_to_leave_out(monkeypatch):
+    monkeypatch.setattr("attnscope.views.compared.ALL_UP_TO", 100)
+    with pytest.raises(InputError, match=r"more than 0 million: choose layers=\[...\] or heads="):
+        pair().text_view()
+    assert pair().text_view(layers=[0], heads=[1]).spec["state"]["layer"] == 0
 
 
 def test_a_widget_shares_what_is_shown():

@@ -8,7 +8,7 @@ differences itself, from the weights of both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -20,7 +20,8 @@ from attnscope.measures.align import Alignment
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.views.base import encoding_for, one_of
+from attnscope.views.base import chosen_streams, encoding_for, one_of
+from attnscope.views.text import ALL_UP_TO
 from attnscope.wire.spec import ShownName, Spec, StreamSpec
 
 if TYPE_CHECKING:
@@ -139,6 +140,27 @@ def compared(comparison: Comparison, make: Callable[..., Spec], show: Any, **opt
     spec["state"]["show"] = show
     _pair(spec, comparison)
     return View(trace, spec)
+
+
+def check_fits(trace: Trace, options: Mapping[str, Any]) -> None:
+    """InputError where a page cannot carry every layer and head of both texts.
+
+    A text view of one trace then carries what is shown first only; a comparison needs both.
+    """
+    layers, heads = options.get("layers"), options.get("heads")
+    streams, _ = chosen_streams(trace, options.get("stream"), layers, heads)
+    cells = sum(
+        len(row["heads"])
+        * len(trace.streams[one["name"]].query)
+        * len(trace.streams[one["name"]].key)
+        for one in streams
+        for row in one["layers"]
+    )
+    if cells > ALL_UP_TO:
+        raise InputError(
+            f"the text view of this comparison needs {cells / 1e6:,.0f} million numbers, more than "
+            f"{ALL_UP_TO // 10**6} million: choose layers=[...] or heads=[...]."
+        )
 
 
 def _pair(spec: Spec, comparison: Comparison) -> None:

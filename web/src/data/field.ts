@@ -2,6 +2,7 @@
 // query attends to), one column (who attends to a key) or the mean of all rows at a time.
 import type { Over, SideSpec } from "../types";
 import { boundsAt, tableOf, type Bounds, type Weights } from "./decode";
+import { between } from "./difference";
 import { meanOfPresent } from "./numbers";
 
 export interface Field {
@@ -63,6 +64,18 @@ function meanRow(rows: Float64Array[]): Float64Array {
   const [total, present] = [new Float64Array(count), new Float64Array(count)];
   for (const row of rows) row.forEach((value, i) => !Number.isNaN(value) && ((total[i]! += value), present[i]!++));
   return total.map((sum, i) => sum / present[i]!);
+}
+
+/** What the second has more than the first. */
+export function fieldBetween(first: Field, second: Field): Field {
+  const less = (a: Float64Array, b: Float64Array) => b.map((value, i) => value - a[i]!);
+  return {
+    row: (query) => less(first.row(query), second.row(query)),
+    column: (key) => less(first.column(key), second.column(key)),
+    received: () => less(first.received(), second.received()),
+    bounds: (query, key) => between(first.bounds(query, key), second.bounds(query, key)),
+    receivedBounds: (key) => between(first.receivedBounds(key), second.receivedBounds(key)),
+  };
 }
 
 /** Tokens that are shown as one: those of a word, or each alone. */

@@ -1,6 +1,7 @@
 // What is told beside a text: of a token the strongest on the other side, and of a whole document
 // its label, prediction and posterior.
 import type { Bounds } from "../data/decode";
+import { formatBounds, formatSigned } from "../data/numbers";
 import type { DocumentSpec, TableSpec } from "../types";
 
 /** A token, the strongest on the other side, and maybe a pair. */
@@ -9,6 +10,8 @@ export interface Told {
   about: string;
   rows: Row[];
   pair: Row | null;
+  /** Of a comparison: what each number of a row is called; the last is the difference. */
+  columns?: string[] | undefined;
 }
 
 export interface Row {
@@ -16,19 +19,26 @@ export interface Row {
   bounds: Bounds;
   /** Of the largest number, -1..1. */
   share: number;
+  all?: Bounds[] | undefined;
 }
 
 /** Beside the text: it covers none of it. */
 export function Facts({ told, text }: { told: Told | null; text(bounds: Bounds): string }) {
-  const line = ({ label, bounds, share }: Row) => (
-    <tr><td class="label"><i class={share < 0 ? "against" : ""} style={{ width: `${Math.abs(60 * share)}px` }} />{label}</td><td class="value">{text(bounds)}</td></tr>
+  const columns = told?.columns;
+  const most = columns ? 30 : 60;
+  const cells = ({ all, bounds }: Row) => (all ? all.map((each, i) => (i + 1 < all.length ? formatBounds : formatSigned)(each, 3)) : [text(bounds)]);
+  const line = (row: Row) => (
+    <tr><td class="label"><i class={row.share < 0 ? "against" : ""} style={{ width: `${Math.abs(most * row.share)}px` }} />{row.label}</td>{cells(row).map((each, i) => <td key={i} class="value">{each}</td>)}</tr>
   );
   if (!told) return <aside class="facts quiet">Point at a token for its number.</aside>;
   return (
     <aside class="facts" aria-live="polite">
       <b>{told.title}</b> <span class="quiet">{told.about}</span>
       {told.pair && <table class="pair">{line(told.pair)}</table>}
-      <table>{told.rows.map(line)}</table>
+      <table>
+        {columns && <tr class="quiet"><td />{columns.map((name) => <td key={name} class="value">{name}</td>)}</tr>}
+        {told.rows.map(line)}
+      </table>
     </aside>
   );
 }

@@ -66,10 +66,10 @@ function Block({ side, start, end, name }: { side: SideSpec; start: number; end:
     if (spaced.has(i) && i > start) parts.push(" ");
     parts.push(
       <span
-        key={i} role="option" class={special.has(i) ? "tok special" : "tok"} data-index={i} tabIndex={-1} aria-selected={false}
-        aria-label={`${shownText(side.text[i]!)}, token ${numberOf(side, i)}`}
+        key={i} role="option" class={`${special.has(i) ? "tok special" : "tok"} ${side.kinds?.[i] ?? ""}`} data-index={i} tabIndex={-1} aria-selected={false}
+        aria-label={`${side.kinds?.[i] === "gap" ? "not in this text" : shownText(side.text[i]!)}, token ${numberOf(side, i)}`}
       >
-        {shownText(side.text[i]!)}
+        {side.kinds?.[i] === "gap" ? "–" : shownText(side.text[i]!)}
       </span>,
     );
     if (side.text[i]!.endsWith("⏎")) parts.push(<br key={`${i}br`} />);

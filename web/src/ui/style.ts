@@ -342,6 +342,10 @@ input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9p
 .tooltip.columns { max-width: 320px !important; font-size: 12px; }
 .tick.replaced { text-decoration: underline 1.5px var(--accent); }
 .tick.alone { text-decoration: underline 1.5px dashed var(--accent); }
+.tok.replaced { text-decoration: underline 1.5px var(--accent); text-underline-offset: 4px; }
+.tok.alone { text-decoration: underline 1.5px dashed var(--accent); text-underline-offset: 4px; }
+.tok.gap { color: var(--quiet); }
+.texts section[data-part] > h3 { font-size: 14px; font-weight: 650; margin: 0 0 4px; text-align: left; }
 .tick.gap { color: var(--quiet); }
 .columns .value { padding-left: 8px; max-width: 68px; overflow: hidden; text-overflow: ellipsis; }
 .columns .label { max-width: 82px; }

@@ -7,13 +7,15 @@ import { fieldOf, grouped, groupsOf, type Field } from "../data/field";
 import { formatBounds, preciseText } from "../data/numbers";
 import { numberOf, reshaped, type Plan } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
-import { css, SHADE, SIGNED, type Mode, type Rgb } from "../draw/color";
-import { cutOf, isShare, stackOf } from "../store";
+import { css, SHADE, SIGNED } from "../draw/color";
+import { cutOf, isShare, stackOf, type Store } from "../store";
 import type { LayerSpec, PinnedSpec, Request, SideName, SideSpec, StreamSpec } from "../types";
 import { Beside, Facts, Said, type Told } from "../ui/facts";
 import { Legend } from "../ui/legend";
 import { messageOf, Problem, Waiting } from "../ui/note";
 import { Prose } from "../ui/prose";
+import { kindsNote } from "./compared";
+import { ComparedText } from "./comparedText";
 import type { View, ViewProps } from "./frame";
 import { checked, useNow } from "./load";
 import { cutNote } from "./shown";
@@ -33,7 +35,8 @@ function TextView(props: ViewProps) {
   const [told, tell] = useState<Told | null>(null);
   const [count, setCount] = useState(PAGE);
   const listed = spec.streams[0]!.document !== undefined;
-  const texts = listed ? spec.streams.filter((stream) => matches(props, stream)) : [store.stream.value];
+  const compared = store.parts && (store.state.show.value === "both" ? store.parts.map(({ stream }) => stream.value) : [store.stream.value]);
+  const texts = listed ? spec.streams.filter((stream) => matches(props, stream)) : compared ?? [store.stream.value];
   const page = texts.slice(0, count);
   const ready = useReady(props, page);
   useEffect(() => setCount(PAGE), [store.state.search.value, store.state.outcome.value]);
@@ -42,13 +45,13 @@ function TextView(props: ViewProps) {
     <div class="root" data-mode={mode} onKeyDown={(event) => event.key === "Escape" && store.state.pinned.value && ((store.state.pinned.value = null), event.preventDefault())}>
       {spec.title && <h2>{spec.title}</h2>}
       <Bar {...props} listed={listed} found={texts.length} />
-      <div class="reader" style={{ "--shade": css(colorOf(store.stream.value, mode)), "--against": css(SHADE[mode]) }}>
+      <div class="reader" style={{ "--shade": css((isSigned(store) ? SIGNED : SHADE)[mode]), "--against": css(SHADE[mode]) }}>
         <div class="texts">
-          {page.map((stream) => <Text key={stackOf(stream)} view={props} stream={stream} tell={tell} ready={ready} />)}
+          {compared ? <ComparedText view={props} tell={tell} ready={ready} /> : page.map((stream) => <Text key={stackOf(stream)} view={props} stream={stream} tell={tell} ready={ready} />)}
           {!texts.length && <p class="quiet">No text matches.</p>}
           {texts.length > count && <button type="button" class="plain" onClick={() => setCount(count + PAGE)}>Show {Math.min(PAGE, texts.length - count)} more</button>}
         </div>
-        <div class={spec.tables ? "sidebar wide" : "sidebar"}>
+        <div class={spec.tables || store.parts ? "sidebar wide" : "sidebar"}>
           <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} />
           {spec.tables?.map((table) => <Beside key={table.title} table={table} current={store.stream.value.quantity?.label} />)}
         </div>
@@ -58,20 +61,20 @@ function TextView(props: ViewProps) {
   );
 }
 
-/** Shades of numbers above 0. */
-function colorOf({ quantity }: StreamSpec, mode: Mode): Rgb {
-  return (quantity?.signed ? SIGNED : SHADE)[mode];
+function isSigned({ stream, parts, state }: Store): boolean {
+  return stream.value.quantity?.signed ?? (parts !== null && state.show.value === "difference");
 }
 
 function Foot({ spec, store, mode: { value: mode } }: ViewProps) {
   const { quantity, query } = store.stream.value;
-  const color = colorOf(store.stream.value, mode);
-  const scale = (share: number) => (quantity?.signed && share < 0.5 ? { color: SHADE[mode], alpha: Math.sqrt(1 - 2 * share) } : { color, alpha: Math.sqrt(quantity?.signed ? 2 * share - 1 : share) });
+  const signed = isSigned(store);
+  const color = (signed ? SIGNED : SHADE)[mode];
+  const scale = (share: number) => (signed && share < 0.5 ? { color: SHADE[mode], alpha: Math.sqrt(1 - 2 * share) } : { color, alpha: Math.sqrt(signed ? 2 * share - 1 : share) });
   const pairs = spec.sides[query]!.text.length > 1;
   return (
     <Legend
-      mode={mode} encoding={spec.encoding} notes={spec.notes} scaleLabel="share of the largest (root scale)" scale={scale} scaleBottom={quantity?.signed ? "−1" : "0"}
-      note={[quantity && `${quantity.label}: ${quantity.about}`, cutNote(store.cut.value, 0, null)].filter(Boolean).join(" · ")}
+      mode={mode} encoding={spec.encoding} notes={spec.notes} scaleLabel="share of the largest (root scale)" scale={scale} scaleBottom={signed ? "−1" : "0"}
+      note={[quantity && `${quantity.label}: ${quantity.about}`, kindsNote(store), cutNote(store.cut.value, 0, null)].filter(Boolean).join(" · ")}
       help={pairs ? "Point at a token: what it attends to (with Shift: who attends to it) · click to pin" : "Point at a token for its number"}
       {...(!isShare(store.stream.value) && { accuracy: "Numbers are carried within 0.004 % of the largest." })}
     />
@@ -83,7 +86,7 @@ function useReady({ store, status }: ViewProps, page: StreamSpec[]) {
   const done = useRef(new Set<string>());
   useNow(() => {
     const { stream, layer, cut, head, state: s } = store;
-    void [stream.value, layer.value, cut.value, head.value, s.all_layers.value, s.over.value, s.column.value, s.words.value, s.search.value, s.outcome.value, s.pinned.value];
+    void [stream.value, layer.value, cut.value, head.value, s.all_layers.value, s.over.value, s.column.value, s.words.value, s.search.value, s.outcome.value, s.pinned.value, s.show.value];
     done.current.clear();
     status.begin();
   });
@@ -102,7 +105,7 @@ function matches({ spec, store }: ViewProps, { document, key }: StreamSpec): boo
   return [id, ...label, ...prediction, words].join("\n").toLowerCase().includes(search.value.trim().toLowerCase());
 }
 
-interface TextProps {
+export interface TextProps {
   view: ViewProps;
   stream: StreamSpec;
   tell(told: Told): void;
@@ -111,23 +114,50 @@ interface TextProps {
 
 /** One text; or both, where queries and keys are different tokens. */
 function Text(props: TextProps) {
-  const { view, stream, ready } = props;
-  const { store: { state }, spec } = view;
+  return <Shaded {...props} {...useText(props.view, props.stream)} whole={props.stream} />;
+}
+
+/** A text as it is shown: without hidden tokens, in words or tokens. */
+export function useCut({ store: { state }, spec }: ViewProps, stream: StreamSpec) {
   const cut = useMemo(() => cutOf({ query: spec.sides[stream.query]!, key: spec.sides[stream.key]! }, state, false, isShare(stream)), [stream, state.hide_special.value, state.renormalise.value]);
   const words = state.words.value;
   const groups = useMemo(() => ({ query: groupsOf(cut.sides.query, words), key: groupsOf(cut.sides.key, words) }), [cut, words]);
+  return { cut, groups };
+}
+
+export function useText(view: ViewProps, stream: StreamSpec) {
+  const { cut, groups } = useCut(view, stream);
   const { weights, problem } = useLayers(view, stream);
-  const field = useField(view, stream, weights, cut.plan, groups);
-  const aim = useAim(view, stream, cut.sides, groups);
+  return { cut, groups, problem, field: useField(view, stream, weights, cut.plan, groups) };
+}
+
+export interface ShadedProps extends TextProps, ReturnType<typeof useText> {
+  /** The stream that the state names, which may be the difference of this one and another. */
+  whole: StreamSpec;
+  columns?: Columns | undefined;
+  /** Texts that have the same shade for the same number; none: this one alone. */
+  alike?: Field[] | undefined;
+}
+
+/** What is told of each number of a comparison. */
+export interface Columns {
+  sides: BySide<SideSpec>;
+  names: string[];
+  fields: Field[];
+}
+
+export function Shaded(props: ShadedProps) {
+  const { view, stream, whole, ready, cut, groups, field, problem, columns, alike } = props;
+  const aim = useAim(view, whole, cut.sides, groups);
   const { subject } = aim;
   const target = subject ? otherSide(subject.side) : "key";
-  const values = useMemo(() => field && (subject ? (subject.side === "query" ? field.row : field.column)(subject.index) : field.received()), [field, subject?.side, subject?.index]);
-  const shades = useMemo(() => values && shadesOf(values, groups[target]), [values, groups, target]);
+  const values = useMemo(() => field && valuesOf(field, subject), [field, subject?.side, subject?.index]);
+  const shades = useMemo(() => values && shadesOf(values, groups[target], Math.max(...(alike?.map((one) => valuesOf(one, subject)) ?? [values]).map(largest))), [values, groups, target]);
   const drawn = useRef(false);
   drawn.current ||= values !== null;
   useLayoutEffect(() => void (values && ready(stream.name)));
   useLayoutEffect(() => {
-    if (field && values && (aim.told || !stream.document)) props.tell(toldOf(field, values, aim, cut.sides, groups, stream.quantity?.label ?? "attention"));
+    if (field && values && (aim.told || !stream.document)) props.tell(toldOf(field, values, aim, columns?.sides ?? cut.sides, groups, stream.quantity?.label ?? "attention", columns));
   }, [field, values, aim.partner, aim.told]);
   if (problem) return view.status.failed(), <Problem message={problem} />;
   if (!drawn.current) return <Waiting />;
@@ -149,11 +179,18 @@ const SIDES = ["query", "key"] as const;
 const NONE: number[] = [];
 const EMPTY = new Float64Array();
 
+function valuesOf(field: Field, subject: PinnedSpec | null): Float64Array {
+  return subject ? (subject.side === "query" ? field.row : field.column)(subject.index) : field.received();
+}
+
+function largest(values: Float64Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
+}
+
 /** The root of each token's share of the largest number: faint ones can be seen beside a sink. */
-function shadesOf(values: Float64Array, groups: number[][]): Float64Array {
-  const top = values.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0) || 1;
+function shadesOf(values: Float64Array, groups: number[][], top: number): Float64Array {
   const root = (share: number) => Math.sign(share) * Math.sqrt(Math.abs(share));
-  return Float64Array.from(groups.flatMap((group, i) => group.map(() => root(values[i]! / top))));
+  return Float64Array.from(groups.flatMap((group, i) => group.map(() => root(values[i]! / (top || 1)))));
 }
 
 /** The layers that are shown, once all are there. */
@@ -197,18 +234,19 @@ function useField({ store: { state } }: ViewProps, stream: StreamSpec, weights: 
 
 const TOLD = 8;
 
-function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }: Aim, sides: BySide<SideSpec>, groups: BySide<number[][]>, what: string): Told {
+function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }: Aim, sides: BySide<SideSpec>, groups: BySide<number[][]>, what: string, columns?: Columns): Told {
   const target = subject ? otherSide(subject.side) : "key";
   const name = (side: SideName, place: number) => groups[side][place]!.map((i) => shownText(sides[side].text[i]!)).join("");
-  const bounds = (place: number) => !subject ? field.receivedBounds(place) : subject.side === "query" ? field.bounds(subject.index, place) : field.bounds(place, subject.index);
+  const bounds = (place: number, of = field) => !subject ? of.receivedBounds(place) : subject.side === "query" ? of.bounds(subject.index, place) : of.bounds(place, subject.index);
   const rank = (place: number) => (Number.isNaN(values[place]!) ? -1 : Math.abs(values[place]!));
   const order = [...values.keys()].sort((a, b) => rank(b) - rank(a)).slice(0, TOLD);
-  const row = (place: number) => ({ label: name(target, place), bounds: bounds(place), share: (values[place]! || 0) / (rank(order[0]!) || 1) });
+  const row = (place: number) => ({ label: name(target, place), bounds: bounds(place), all: columns?.fields.map((of) => bounds(place, of)), share: (values[place]! || 0) / (rank(order[0]!) || 1) });
   const number = subject && numberOf(sides[subject.side], groups[subject.side][subject.index]![0]!);
   return {
     title: !subject || fixed ? "Strongest" : name(subject.side, subject.index),
     about: fixed ? what : !subject ? `mean over ${groups.query.length} queries` : `${subject.side} ${number} ${subject.side === "query" ? "attends to" : "is attended to by"}`,
     pair: partner === null ? null : row(partner),
     rows: order.map(row),
+    columns: columns?.names,
   };
 }

@@ -4,6 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import { shownPin } from "../data/reshape";
 import { stackOf } from "../store";
 import type { PinnedSpec, SideName, SideSpec, StreamSpec } from "../types";
+import { useTold } from "../ui/told";
 import type { ViewProps } from "./frame";
 
 export type BySide<T> = Record<SideName, T>;
@@ -22,8 +23,10 @@ export interface Aim {
   pin(side: SideName, index: number, shift: boolean): void;
 }
 
-export function useAim({ store: { state } }: ViewProps, stream: StreamSpec, sides: BySide<SideSpec>, groups: BySide<number[][]>): Aim {
-  const [aimed, setAimed] = useState<PinnedSpec | null>(null);
+export function useAim({ store: { state, link } }: ViewProps, stream: StreamSpec, sides: BySide<SideSpec>, groups: BySide<number[][]>): Aim {
+  const [own, setAimed] = useState<PinnedSpec | null>(null);
+  useTold(link?.token, own);
+  const aimed = own ?? link?.token.value ?? null;
   const one = stream.query === stream.key;
   const fixed = !one && sides.query.text.length === 1;
   const places = useMemo(() => {
@@ -40,7 +43,7 @@ export function useAim({ store: { state } }: ViewProps, stream: StreamSpec, side
   const subject: PinnedSpec | null = fixed ? { side: "query", index: 0 } : pinned ?? aimed;
   const partner = aimed && (fixed || (pinned && (one || aimed.side !== pinned.side))) ? aimed.index : null;
   return {
-    subject: aimed && partner === null ? aimed : subject, partner, pinned, told: Boolean(aimed ?? pinned), one, fixed,
+    subject: aimed && partner === null ? aimed : subject, partner, pinned, told: Boolean(own ?? pinned), one, fixed,
     point: (side, index, shift) => setAimed(index === null ? null : at(side, index, shift)),
     pin(side, index, shift) {
       const token = at(side, index, shift);

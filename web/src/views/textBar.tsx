@@ -3,7 +3,7 @@
 import { groupsOf } from "../data/field";
 import { methodsOf, stackOf } from "../store";
 import type { Outcome, Over } from "../types";
-import { Field as Labelled, optionOf, Select, Stepper, StreamSelect, Switch, type Option } from "../ui/controls";
+import { Field as Labelled, optionOf, Select, ShowSwitch, Stepper, StreamSelect, Switch, type Option } from "../ui/controls";
 import { SpecialSelect } from "../ui/display";
 import type { ViewProps } from "./frame";
 
@@ -19,7 +19,8 @@ export function Bar({ spec, store, listed, found }: ViewProps & { listed: boolea
       {pairs && stream.query === stream.key && (
         <Switch name="column" label="Shade" options={DIRECTIONS} value={String(state.column.value)} set={(value) => ((state.column.value = value === "true"), (state.pinned.value = null))} />
       )}
-      {worded && pairs && <Check name="words" label="Words" value={state.words} />}
+      {worded && pairs && !store.parts && <Check name="words" label="Words" value={state.words} />}
+      <ShowSwitch store={store} />
       <SpecialSelect store={store} />
     </div>
   );
@@ -53,7 +54,7 @@ function Choice({ spec, store }: BarProps) {
         <Stepper name="layer" label="Layer" options={[all("all"), ...layers.map(({ layer }) => optionOf(layer))]} value={state.all_layers.value ? "all" : String(store.layer.value.layer)} set={setLayer} />
       )}
       {heads.length > 1 && (
-        <Stepper name="head" label="Head" options={[all("mean"), all("max"), ...heads.map(optionOf)]} value={state.over.value === "head" ? String(store.head.value) : state.over.value} set={setHead} />
+        <Stepper name="head" label="Head" options={[all("mean"), ...(store.parts ? [] : [all("max")]), ...heads.map(optionOf)]} value={state.over.value === "head" ? String(store.head.value) : state.over.value} set={setHead} />
       )}
     </>
   );
