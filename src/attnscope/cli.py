@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from attnscope.cli_generate import generate_command, size_text
-from attnscope.cli_options import as_table, captured, of_a_text, print_table, quiet_transformers
+from attnscope.cli_options import (
+    as_table,
+    captured,
+    of_a_text,
+    print_table,
+    quiet_transformers,
+    served,
+)  # fmt: skip
 from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.cli_what_if import ablate_command, compare_command, sources_command
-from attnscope.errors import AttnscopeError, AttnscopeWarning, MissingDependencyError
+from attnscope.errors import AttnscopeError, AttnscopeWarning
 from attnscope.wire.spec import ViewName
 
 if TYPE_CHECKING:
-    from attnscope.trace import Trace
+    pass
 
 
 class _Group(click.Group):
@@ -118,31 +125,11 @@ def view_command(
         raise click.UsageError("-o writes a page and --serve serves: give one of them.")
     trace = captured(model, text, pair, target)
     if output is None:
-        _serve(trace, name, port, not serve, options)
+        served(trace, name, port, not serve, options)
         return
     chosen = name or suited_view(trace)
     path = Path(getattr(trace, f"{chosen}_view")(**options).save(output))
     click.echo(f"{path}  {size_text(path.stat().st_size)}")
-
-
-def _serve(
-    trace: Trace, name: ViewName | None, port: int, open_: bool, options: dict[str, Any]
-) -> None:
-    try:
-        from attnscope.hosts.server import serve
-    except ImportError as cause:
-        raise MissingDependencyError(
-            "serving needs starlette and uvicorn: pip install 'attnscope[serve]'. Without them, "
-            "-o out.html writes an offline page."
-        ) from cause
-
-    def tell(url: str) -> None:
-        click.echo(f"attnscope serves this machine alone at\n  {url}\nCtrl-C stops it.")
-        if open_:
-            webbrowser.open(url)
-
-    serve(trace, view=name, port=port, tell=tell, **options)
-    click.echo("Stopped.")
 
 
 @main.command("capture")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import webbrowser
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from attnscope.errors import MissingDependencyError
+
 if TYPE_CHECKING:
     from attnscope.measures import Table
+    from attnscope.measures.compare import Comparison
     from attnscope.trace import Trace
 
 
@@ -71,3 +75,28 @@ def quiet_transformers() -> None:
     """Keep its load reports and bars off the screen, unless the user has asked for them."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def served(
+    shown: Trace | Comparison,
+    name: str | None,
+    port: int,
+    open_: bool,
+    options: dict[str, Any],
+) -> None:
+    """Serve a trace or a comparison until Ctrl-C, and open it in the browser if asked."""
+    try:
+        from attnscope.hosts.server import serve
+    except ImportError as cause:
+        raise MissingDependencyError(
+            "serving needs starlette and uvicorn: pip install 'attnscope[serve]'. Without them, "
+            "-o out.html writes an offline page."
+        ) from cause
+
+    def tell(url: str) -> None:
+        click.echo(f"attnscope serves this machine alone at\n  {url}\nCtrl-C stops it.")
+        if open_:
+            webbrowser.open(url)
+
+    serve(shown, view=name, port=port, tell=tell, **options)
+    click.echo("Stopped.")

@@ -7,11 +7,13 @@ asked for has the largest effect; with 2 for an error, which is one line on stde
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
+from attnscope.cli_generate import size_text
 from attnscope.cli_options import (
     as_table,
     captured,
@@ -19,9 +21,11 @@ from attnscope.cli_options import (
     of_a_text,
     print_table,
     quiet_transformers,
+    served,
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from attnscope.measures.compare import Comparison
     from attnscope.measures.table import Table
 
 
@@ -31,6 +35,17 @@ if TYPE_CHECKING:
 @as_table
 @click.option("--with", "other_model", help="A second model, for the second text.")
 @click.option("--most", type=float, help="Exit with 1 where a head has changed more, 0..1.")
+@click.option(
+    "--view",
+    "name",
+    type=click.Choice(["head", "model", "matrix", "text", "heads"]),
+    help="Show both side by side in this view: in the browser, or as a page with -o.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write out.html."
+)
+@click.option("--serve", is_flag=True, help="Serve on this machine until Ctrl-C; do not open.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Serve on this port.")
 @click.pass_context
 def compare_command(
     ctx: click.Context,
@@ -43,8 +58,14 @@ def compare_command(
     stream: str | None,
     form: str | None,
     most: float | None,
+    name: str | None,
+    output: Path | None,
+    serve: bool,
+    port: int,
 ) -> None:
     """Say which heads change most from TEXT to OTHER, or from one model to another.
+
+    With --view, -o or --serve it shows both side by side instead, and their difference.
 
     Exit code: 0; 1 where --most is given and a head has changed more; 2 for an error.
     """
@@ -55,6 +76,9 @@ def compare_command(
     a = captured(model, text, pair, target)
     b = captured(other_model or model, text if other is None else other, pair, target)
     comparison = attnscope.compare(a, b)
+    if name is not None or output is not None or serve:
+        _show(comparison, name, output, serve, port)
+        return
     table = comparison.heads(stream=stream)
     if form is None:
         click.echo(f"{comparison}\n")
@@ -63,6 +87,21 @@ def compare_command(
         layer, head, change = (table[name][0] for name in ("layer", "head", "change"))
         click.echo(f"head {layer}.{head} has changed by {change:.3f}, more than {most}.", err=True)
         ctx.exit(1)
+
+
+def _show(
+    comparison: Comparison, name: str | None, output: Path | None, serve: bool, port: int
+) -> None:
+    from attnscope.views.base import is_long
+
+    if output is None:
+        served(comparison, name, port, not serve, {})
+        return
+    if serve:
+        raise click.UsageError("-o writes a page and --serve serves: give one of them.")
+    chosen = name or ("matrix" if is_long(comparison.difference) else "head")
+    path = Path(getattr(comparison, f"{chosen}_view")().save(output))
+    click.echo(f"{path}  {size_text(path.stat().st_size)}")
 
 
 def _cells(_: click.Context, option: click.Parameter, value: str | None) -> Any:

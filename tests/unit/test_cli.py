@@ -290,6 +290,29 @@ def test_compare_prints_the_heads_that_changed_and_fails_on_request(two_texts, f
     assert invoke("compare", "--model", folder, "a b c", "a c", "--most", "1").exit_code == 0
 
 
+def test_compare_shows_both_as_a_page_or_from_a_server(two_texts, folder, tmp_path, monkeypatch):
+    texts, out = ("a b c", "a new b c"), tmp_path / "both.html"
+    done = invoke("compare", "--model", folder, *texts, "-o", out)
+    assert done.exit_code == 0, done.output
+    assert 'data-attnscope-view="head"' in out.read_text()
+    invoke("compare", "--model", folder, *texts, "-o", out, "--view", "model")
+    assert 'data-attnscope-view="model"' in out.read_text()
+    asked = []
+    monkeypatch.setattr(
+        "attnscope.hosts.server.serve", lambda shown, **options: asked.append((shown, options))
+    )
+    done = invoke(
+        "compare", "--model", folder, *texts, "--serve", "--view", "heads", "--port", "81"
+    )
+    assert done.output == "Stopped.\n"
+    shown, options = asked[0]
+    assert shown.b.tokens.text == ("a", "new", "b", "c")
+    assert (options["view"], options["port"]) == ("heads", 81)
+    both = invoke("compare", "--model", folder, *texts, "--serve", "-o", out)
+    assert both.exit_code == 2
+    assert "-o writes a page and --serve serves: give one of them." in both.stderr
+
+
 def test_compare_takes_a_second_model_and_needs_something_to_compare(two_texts, folder, tmp_path):
     (tmp_path / "tuned").mkdir()
     (tmp_path / "tuned/config.json").write_text("{}")

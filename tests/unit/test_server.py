@@ -25,6 +25,7 @@ from attnscope import InputError, cli
 from attnscope.generation import Generation
 from attnscope.hosts import server
 from attnscope.hosts.server import LONGEST_REQUEST, Server, serve
+from attnscope.views.compared import SIDES
 from attnscope.wire.answer import answer, requests_of
 from tests.traces import made
 
@@ -361,3 +362,18 @@ def test_the_command_names_what_is_missing(trace, tmp_path, monkeypatch):
     assert "serving needs starlette and uvicorn: pip install 'attnscope[serve]'" in done.stderr
     done = CliRunner().invoke(cli.main, ["view", path, "--serve", "-o", "x.html"])
     assert "-o writes a page and --serve serves: give one of them." in done.stderr
+
+
+def test_a_comparison_has_its_views_and_their_data():
+    one, other = (
+        attnscope.from_attention(np.full((1, 1, n, n), 1 / n, np.float32), [*"abc"[: n - 1], "z"])
+        for n in (2, 3)
+    )
+    served = Server(attnscope.compare(one, other), PORT)
+    assert list(served._views) == ["head", "model", "matrix", "text", "heads"]
+    for name, view in served._views.items():
+        asked = [{"kind": "layer", "stream": f"self:{side}", "layer": 0} for side in SIDES]
+        for request in asked:
+            assert served._answered(view, request).status_code == 200, name
+        refused = served._answered(view, {"kind": "layer", "stream": "self", "layer": 0})
+        assert refused.status_code == 400

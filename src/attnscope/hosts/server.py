@@ -41,6 +41,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.hosts.html import STYLE, element, page_head, policy_of
+from attnscope.measures.compare import Comparison
 from attnscope.trace import Trace
 from attnscope.view import View
 from attnscope.views.base import is_long, suited_view
@@ -48,7 +49,7 @@ from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec
 
 ADDRESS = "127.0.0.1"
-VIEWS = ("generation", "head", "model", "matrix", "heads", "neuron")
+VIEWS = ("generation", "head", "model", "matrix", "text", "heads", "neuron")
 LONGEST_REQUEST = 4096
 """Bytes."""
 MOST_WAITING = 64
@@ -68,14 +69,20 @@ BUSY = "attnscope's server is busy: too many requests wait. Try again in a momen
 
 
 class Server:
-    """The views of one trace as an ASGI application.
+    """The views of one trace, or of a comparison, as an ASGI application.
 
     Attributes:
         url: where the first view is; only who knows it gets in.
         app: the application.
     """
 
-    def __init__(self, trace: Trace, port: int, first: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        shown: Trace | Comparison,
+        port: int,
+        first: str | None = None,
+        **options: Any,
+    ) -> None:
         """An application for 127.0.0.1 and this port; `first` names the view shown first.
 
         `options` are those that every view takes: `layers`, `heads`, `theme`.
@@ -83,7 +90,7 @@ class Server:
         Raises:
             InputError: when this trace has no such view.
         """
-        self._views = views_of(trace, options)
+        self._views = views_of(shown, options)
         self._first = first or next(iter(self._views))
         if self._first not in self._views:
             raise InputError(f"this trace has no {first!r} view; it has {', '.join(self._views)}.")
@@ -164,17 +171,18 @@ async def _request_of(asked: Asked) -> dict[str, Any]:
     return request
 
 
-def views_of(trace: Trace, options: Mapping[str, Any]) -> dict[str, View]:
-    """The views that a trace has, those that suit it first."""
+def views_of(shown: Trace | Comparison, options: Mapping[str, Any]) -> dict[str, View]:
+    """The views that a trace or a comparison has, those that suit it first."""
+    trace = shown.difference if isinstance(shown, Comparison) else shown
     best = suited_view(trace)
     order = sorted(VIEWS, key=lambda name: name != best)
-    getattr(trace, f"{best}_view")(**options)  # raises what is wrong with the options
+    getattr(shown, f"{best}_view")(**options)  # raises what is wrong with the options
     found = {}
     for name in order:
-        if name == "heads" and is_long(trace):
-            continue  # it measures every head before it shows one
+        if (name == "heads" and is_long(trace)) or not hasattr(shown, f"{name}_view"):
+            continue  # the first measures every head before it shows one
         with suppress(InputError):  # weights alone have no neuron view
-            found[name] = getattr(trace, f"{name}_view")(**options)
+            found[name] = getattr(shown, f"{name}_view")(**options)
     return found
 
 
@@ -221,12 +229,17 @@ class Guard:
 
 
 def serve(
-    trace: Trace, *, view: str | None = None, port: int = 0, tell: Any = print, **options: Any
+    shown: Trace | Comparison,
+    *,
+    view: str | None = None,
+    port: int = 0,
+    tell: Any = print,
+    **options: Any,
 ) -> None:
-    """Serve a trace until Ctrl-C.
+    """Serve a trace, or a comparison of two, until Ctrl-C.
 
     Args:
-        trace: what to show.
+        shown: what to show.
         view: the view shown first; None: the one that suits the length.
         port: 0 takes any that is free.
         tell: called with the address once the server listens.
@@ -246,7 +259,7 @@ def serve(
             raise InputError(
                 f"cannot listen on port {port}: {said}. Give another --port, or none for any."
             ) from None
-        made = Server(trace, listening.getsockname()[1], view, **options)
+        made = Server(shown, listening.getsockname()[1], view, **options)
         config = uvicorn.Config(
             made.app,
             access_log=False,

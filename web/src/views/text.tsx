@@ -157,8 +157,8 @@ export function Shaded(props: ShadedProps) {
   drawn.current ||= values !== null;
   useLayoutEffect(() => void (values && ready(stream.name)));
   useLayoutEffect(() => {
-    if (field && values && (aim.told || !stream.document)) props.tell(toldOf(field, values, aim, columns?.sides ?? cut.sides, groups, stream.quantity?.label ?? "attention", columns));
-  }, [field, values, aim.partner, aim.told]);
+    if (field && values && !aim.elsewhere && (aim.told || !stream.document)) props.tell(toldOf(field, values, aim, columns?.sides ?? cut.sides, groups, stream.quantity?.label ?? "attention", columns));
+  }, [field, values, aim.partner, aim.told, aim.elsewhere]);
   if (problem) return view.status.failed(), <Problem message={problem} />;
   if (!drawn.current) return <Waiting />;
   const members = (token: PinnedSpec | null, side: SideName) => (token && (aim.one || token.side === side) && !aim.fixed ? groups[token.side][token.index]! : NONE);

@@ -16,6 +16,8 @@ export interface Aim {
   pinned: PinnedSpec | null;
   /** Something here is pointed at or pinned. */
   told: boolean;
+  /** It is pointed at in another text, which tells. */
+  elsewhere: boolean;
   /** Queries and keys are the same tokens; there is only one number a token. */
   one: boolean;
   fixed: boolean;
@@ -43,7 +45,7 @@ export function useAim({ store: { state, link } }: ViewProps, stream: StreamSpec
   const subject: PinnedSpec | null = fixed ? { side: "query", index: 0 } : pinned ?? aimed;
   const partner = aimed && (fixed || (pinned && (one || aimed.side !== pinned.side))) ? aimed.index : null;
   return {
-    subject: aimed && partner === null ? aimed : subject, partner, pinned, told: Boolean(own ?? pinned), one, fixed,
+    subject: aimed && partner === null ? aimed : subject, partner, pinned, told: Boolean(own ?? pinned), elsewhere: !own && Boolean(link?.token.value), one, fixed,
     point: (side, index, shift) => setAimed(index === null ? null : at(side, index, shift)),
     pin(side, index, shift) {
       const token = at(side, index, shift);
