@@ -9,11 +9,11 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const out = resolve(here, process.env.ATTNSCOPE_OUT ?? "../src/attnscope/static");
 const banner = process.env.BUNDLE_BANNER;
 
-// The style sheet is a template string, which esbuild leaves as it is written: 2 KB of spaces.
+// Style sheets are template strings, which esbuild leaves as they are written: 2 KB of spaces.
 const smallerStyle = {
   name: "smaller style",
   setup({ onLoad }) {
-    onLoad({ filter: /[/\\]style\.ts$/ }, async ({ path }) => {
+    onLoad({ filter: /[/\\](style|\w+Style)\.ts$/ }, async ({ path }) => {
       const [before, css, after] = readFileSync(path, "utf8").split(/(?<=CSS_TEXT = `)([^`]*)(?=`)/);
       const { code } = await transform(css.replaceAll("${FONT}", "FONT_NAMES"), { loader: "css", minify: true });
       return { contents: before + code.trim().replaceAll("\\", "\\\\").replaceAll("FONT_NAMES", "${FONT}") + after, loader: "ts" };

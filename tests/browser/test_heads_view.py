@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+import attnscope
 from attnscope.trace import Trace
 from tests.browser.live import open_live
 from tests.browser.looking import FRAMES, random_weights, settle, shifted, trace_of
@@ -146,13 +147,34 @@ def test_pointing_and_walking_name_the_head(show):
     expect(view.locator(".headlist tbody button").nth(1)).to_be_focused()
 
 
+def test_a_sink_says_how_much_of_what_is_moved_it_is(minilm, show):
+    trace = attnscope.capture(*minilm, "The cat sat on the mat because it was tired.", values=True)
+    table = trace.heads()
+    best = int(np.argmax(table["special"]))
+    layer, head = int(table["layer"][best]), int(table["head"][best])
+    view = show(trace, measure="special")
+    first = table["special"][best] <= table["first_token"][best] + 0.1
+    name, on = ("first_token", "the first token") if first else ("special", "special tokens")
+    expected = (
+        f"sink on {on}: {100 * table[name][best]:.0f} % of weight, "
+        f"{100 * table[f'{name}_norm'][best]:.0f} % of norm"
+    )
+    cell(view, layer, head).hover()
+    expect(view.get_by_role("tooltip")).to_contain_text(expected)
+    expect(view.locator(f"[data-row='{layer}/{head}'] .badge")).to_have_text("sink")
+    cell(view, layer, head).click()
+    settle(view)
+    expect(view.locator(".panel > .badge")).to_have_text(expected)
+
+
 def test_a_sink_says_how_much_goes_to_the_first_token(show):
     weights = np.full((1, 2, 6, 6), 0.04, np.float32)
     weights[..., 0] = 0.8
     weights[0, 1] = 1 / 6
     view = show(trace_of(weights))
     cell(view, 0, 0).hover()
-    expect(view.get_by_role("tooltip")).to_contain_text("sink: 80 % of weight")
+    expect(view.get_by_role("tooltip")).to_contain_text("sink on the first token: 80 % of weight")
+    expect(view.locator(".badge")).to_have_count(1)
     cell(view, 0, 1).hover()
     view.page.evaluate(FRAMES)
     assert "sink" not in view.get_by_role("tooltip").inner_text()

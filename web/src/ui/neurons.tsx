@@ -20,6 +20,7 @@ import { useStripPointing, type Aimed } from "./stripPointing";
 import { CellTip, StripTitles, Sums } from "./stripTable";
 import { FONT } from "./style";
 import { Column } from "./tokens";
+import "./neuronStyle";
 
 export interface NeuronsProps {
   /** Null while they are loading: the last picture stays. */

@@ -5,6 +5,7 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { numberOf } from "../data/reshape";
 import { shownText } from "../data/tokens";
 import type { SideSpec } from "../types";
+import "./readingStyle";
 
 export interface ProseProps {
   side: SideSpec;

@@ -1,4 +1,5 @@
-// All CSS, as one constructable sheet a document: pages forbid style elements and attributes.
+// All CSS, as one constructable sheet a document: pages forbid style elements and attributes. What only
+// some views need is added by their own modules, so that other bundles do without.
 
 export const FONT = `system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif`;
 
@@ -152,46 +153,16 @@ label.field { cursor: pointer; }
 .panel.below { margin: 8px 0 12px; position: sticky; left: 0; }
 .panel.below::before { content: ""; position: absolute; top: -7px; left: var(--caret); width: 12px; height: 12px; background: var(--bg); border: 1px solid var(--line); border-width: 1px 0 0 1px; transform: rotate(45deg); }
 .panelhead { display: flex; align-items: center; gap: 8px; margin-bottom: 4px; }
-.panelhead h3 { font-size: 14px; font-weight: 650; margin: 0; flex: 1; }
+.panelhead h3 { font-size: 14px; font-weight: 650; margin: 0; flex: 1; white-space: nowrap; }
+.switch button { white-space: nowrap; }
 .panelhead .swatch { width: 11px; height: 11px; margin: 0; }
 .close { font: 18px/1 ${FONT}; width: 26px; height: 26px; border: 0; border-radius: 6px; background: none; color: var(--quiet); cursor: pointer; }
 .close:hover { background: var(--hover); color: var(--ink); }
 .panel.empty { border-style: dashed; display: flex; align-items: center; justify-content: center; text-align: center; color: var(--quiet); font-size: 13px; min-height: 180px; padding: 24px; }
-.sign { display: inline-flex; color: var(--accent); border-radius: 50%; flex: none; }
-.token .sign { position: absolute; left: 2px; padding: 4px; opacity: .72; }
-.token:hover .sign, .token.active .sign, .token:focus-visible .sign { opacity: 1; }
-.column.query .sign + .text { margin-left: 15px; }
-.token .sign:hover { background: var(--wash); }
-.expander { display: inline-flex; align-items: center; gap: 6px; font-weight: 600; }
 .neuron { display: flex; flex-wrap: wrap; gap: 16px 22px; align-items: flex-start; }
 .picture { flex: 1000 1 740px; min-width: 0; }
 .wide { overflow-x: auto; overflow-y: hidden; }
-.neurons .titles { height: 38px; }
-.title.strip { display: flex; flex-direction: column; padding: 0; line-height: 16px; overflow: hidden; }
-.title.strip span { overflow: hidden; text-overflow: ellipsis; font-size: 11px; }
-.title.strip b { font-size: 12.5px; }
-.title.end { text-align: right; }
-.title.strip:nth-child(1) { padding-right: 10px; }
-.title.strip:nth-child(3) { padding-left: 10px; }
-.neurons .token { font-size: 13.5px; }
-.neurons .column.key .token { padding-right: 6px; }
-.neurons .column.query .segment { right: calc(100% + 2px); }
-.neurons .column.key .segment { left: auto; right: calc(100% + 3px); border-left: 0; border-right: 2px solid var(--strong); padding: 0 1px 0 0; }
-.neurons .column.key .segment span { transform: rotate(180deg); }
-.sums, .prompt { pointer-events: none; }
-.sum { position: absolute; left: 0; width: 100%; height: 0; font-size: 12px; font-variant-numeric: tabular-nums; letter-spacing: -.01em; }
-.sum span { position: absolute; text-align: right; white-space: nowrap; }
-.sum span[data-step=weight] { font-weight: 600; }
-.sum span[data-step=mask] { color: var(--quiet); }
-.sum em { position: absolute; white-space: nowrap; color: var(--quiet); font-size: 11.5px; }
-.sum.hidden span { color: var(--quiet); font-weight: 400; }
-.sum.explained span { color: var(--accent); }
 .bar .note { color: var(--quiet); font-size: 12.5px; }
-.floating { position: absolute; pointer-events: none; display: flex; align-items: center; justify-content: flex-end; padding: 0 10px; font-size: 13.5px; border-radius: 4px; background: var(--wash); box-shadow: inset 0 0 0 1.5px var(--accent); }
-.floating span { overflow: hidden; text-overflow: ellipsis; white-space: pre; }
-.prompt { position: absolute; color: var(--quiet); font-size: 13px; text-align: center; }
-.neuron-tip { min-width: 0; }
-.neuron-tip .product { font-variant-numeric: tabular-nums; white-space: nowrap; }
 
 .explains .number { cursor: pointer; }
 .explains .number:hover { color: var(--accent); text-decoration: underline; }
@@ -212,18 +183,6 @@ label.field { cursor: pointer; }
 .why p { margin: 5px 0 0; }
 .why .more { font: inherit; font-size: 12px; border: 0; background: none; color: var(--accent); cursor: pointer; padding: 3px 0; text-decoration: underline; text-underline-offset: 2px; }
 .why .every { max-height: 300px; overflow-y: auto; }
-.image { display: flex; flex-wrap: wrap; gap: 14px 22px; align-items: flex-start; }
-.large { flex: 0 1 440px; min-width: 0; }
-.extras { margin-bottom: 8px; gap: 6px; }
-.extras button[aria-pressed=true] { background: var(--wash); border-color: var(--accent); font-weight: 600; }
-.patches { display: block; border-radius: 6px; max-width: 100%; height: auto !important; cursor: crosshair; touch-action: none; }
-.said { margin: 7px 0 0; font-size: 13px; min-height: 3.1em; font-variant-numeric: tabular-nums; }
-.small-maps { flex: 1 1 300px; display: grid; grid-template-columns: repeat(auto-fill, 92px); gap: 8px; }
-.map { font: 12px/1.3 ${FONT}; color: var(--quiet); border: 0; background: none; padding: 4px; border-radius: 7px; text-align: center; }
-button.map { cursor: pointer; }
-.map canvas { display: block; border-radius: 4px; margin-bottom: 3px; }
-button.map:hover { background: var(--hover); }
-.map[aria-pressed=true] { color: var(--ink); font-weight: 600; box-shadow: 0 0 0 1.5px var(--accent); }
 
 .mapbox { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; }
 .heatmap { position: relative; flex: none; }
@@ -280,6 +239,8 @@ button.map:hover { background: var(--hover); }
 .headlist button { font: inherit; white-space: nowrap; color: inherit; border: 0; background: none; padding: 3px 4px; cursor: pointer; }
 .headlist th button { font-weight: 650; }
 .headlist td { padding: 0 4px 0 0; border-top: 1px solid var(--line); }
+.badge { display: inline-block; font-size: 11.5px; line-height: 17px; padding: 0 7px; border-radius: 9px; background: var(--wash); color: var(--ink); }
+td .badge { margin-left: 6px; }
 .headlist tr[aria-selected=true] { background: var(--wash); }
 .headlist tbody tr:hover { background: var(--hover); }
 .swatch.hatched { background: repeating-linear-gradient(135deg, var(--bg) 0 3px, var(--strong) 3px 4px); box-shadow: 0 0 0 1px var(--line); }
@@ -287,50 +248,6 @@ button.map:hover { background: var(--hover); }
 .save button { font: inherit; min-height: 26px; min-width: 44px; border: 1px solid color-mix(in srgb, currentColor 35%, transparent); border-radius: 6px; background: none; color: inherit; cursor: pointer; }
 .save button:hover { text-decoration: underline; }
 .save :focus-visible { outline: 2px solid; }
-.reader { display: flex; flex-wrap: wrap; gap: 14px 26px; align-items: flex-start; }
-.texts { flex: 1000 1 420px; min-width: 0; }
-.prose { font-size: 15.5px; line-height: 1.95; max-width: 78ch; overflow-wrap: anywhere; }
-.block { content-visibility: auto; contain-intrinsic-size: auto 240px; padding: 2px; margin: -2px; }
-.block + .block { margin-top: 6px; }
-.block > b { display: block; font-size: 12px; line-height: 1.6; font-weight: 650; }
-.tok { padding: 2px 0; border-radius: 3px; cursor: pointer; background: color-mix(in srgb, var(--shade) calc(var(--v, 0) * 100%), transparent); }
-.tok.against, .facts i.against { --shade: var(--against); }
-.tok[style*=none] { background: repeating-linear-gradient(135deg, var(--strong) 0 1px, transparent 1px 4px); }
-.tok.special { font-size: 12px; unicode-bidi: isolate; }
-.tok:hover, .tok.active { box-shadow: 0 0 0 1.5px var(--strong); }
-.tok.pinned { box-shadow: 0 0 0 2px var(--accent); }
-.doc + .doc { margin-top: 14px; padding-top: 12px; border-top: 1px solid var(--line); }
-.about { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 12.5px; align-items: baseline; overflow-wrap: anywhere; }
-.about .right { color: light-dark(#17693a, #6fd08f); }
-.about .wrong { color: light-dark(#b3261e, #ff9b91); }
-.about i, .facts i { display: inline-block; height: 8px; border-radius: 2px; margin-right: 6px; background: var(--strong); }
-.facts { flex: 1 1 230px; max-width: 340px; position: sticky; top: 10px; font-size: 12.5px; padding: 10px 13px; background: var(--panel); border: 1px solid var(--line); border-radius: 10px; overflow-wrap: anywhere; }
-.sidebar { flex: 1 1 230px; max-width: 340px; position: sticky; top: 10px; display: grid; gap: 12px; }
-.sidebar.wide { flex-basis: 300px; max-width: 400px; }
-.sidebar .facts { position: static; max-width: none; }
-.beside th { text-align: left; font-weight: 400; padding: 1px 0; overflow-wrap: break-word; }
-.beside thead th { color: var(--quiet); font-size: 11.5px; }
-.beside thead th + th { text-align: right; padding-left: 10px; }
-.beside [aria-current=true] { background: var(--wash); }
-.beside [aria-current=true] th { font-weight: 650; }
-.beside p { margin: 7px 0 0; }
-.facts table { width: 100%; border-collapse: collapse; margin-top: 5px; }
-.facts .pair { font-weight: 650; border-bottom: 1px solid var(--line); }
-.facts i { background: var(--shade); }
-.facts .value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 10px; vertical-align: top; }
-input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9px; width: 210px; color: var(--ink); background: var(--bg); border: 1px solid var(--line); border-radius: 6px; }
-.player input { flex: 1 1 160px; max-width: 420px; accent-color: var(--accent); }
-.player output { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-.shares { color: var(--ink); margin-bottom: 14px; }
-.shares canvas { display: block; cursor: pointer; touch-action: pan-y; border-radius: 3px; background: var(--panel); }
-.told { margin: 7px 0 0; gap: 2px 18px; font-size: 12.5px; overflow-wrap: anywhere; }
-.strip-map { color: var(--shade); margin-bottom: 10px; }
-.strip-map canvas { display: block; cursor: pointer; touch-action: pan-y; }
-.textbox { max-height: 430px; overflow-y: auto; padding: 4px; margin: -4px; }
-.facts tr[data-key] { cursor: pointer; }
-.facts tr[data-key]:hover { background: var(--hover); }
-.told .swatch { margin: 0; }
-.steps .tok.active ~ .tok, .steps .block:has(.active) ~ .block > .tok { color: var(--quiet); opacity: .7; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 14px 26px; align-items: start; }
 .panel.under { max-width: none; }
 .panel.under::before { display: none; }
@@ -356,6 +273,13 @@ input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9p
 @media (prefers-reduced-motion: no-preference) { .cell { transition: box-shadow .08s; } }
 `;
 
+const parts = [CSS_TEXT];
+
+/** More rules, given when a module is loaded. */
+export function addStyle(css: string): void {
+  parts.push(css);
+}
+
 const sheets = new WeakMap<Document, CSSStyleSheet>();
 
 export function adoptStyle(shadow: ShadowRoot): void {
@@ -364,7 +288,7 @@ export function adoptStyle(shadow: ShadowRoot): void {
   if (!sheet) {
     const view = (doc.defaultView ?? window) as typeof globalThis & Window;
     sheet = new view.CSSStyleSheet();
-    sheet.replaceSync(CSS_TEXT);
+    sheet.replaceSync(parts.join("\n"));
     sheets.set(doc, sheet);
   }
   shadow.adoptedStyleSheets = [sheet];

@@ -45,8 +45,9 @@ export function usePanels(store: Store, weights: Weights[] | null, mode: Mode): 
   const [a, b] = stores.map((one) => one.stream.value.label) as [string, string];
   const columns = useMemo(
     () => {
+      if (!difference) return null;
       const [before, after] = shortNames([a, b]);
-      return difference && { sides: whole.sides, of: [{ name: before, weights: first! }, { name: after, weights: second! }, { name: "difference", weights: difference }] };
+      return { sides: whole.sides, of: [{ name: before, weights: first! }, { name: after, weights: second! }, { name: "difference", weights: difference }] };
     },
     [difference, whole.sides],
   );

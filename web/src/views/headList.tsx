@@ -22,6 +22,8 @@ interface HeadListProps {
   titles: Record<Column, string>;
   width: number;
   colorOf(head: Head): string;
+  /** Whether most of a head rests on the first token, or on special ones. */
+  sink(head: Head): boolean;
 }
 
 export function numberOf(value: number | null): string {
@@ -32,7 +34,7 @@ export function sameHead(a: CellSpec, b: CellSpec | null): boolean {
   return a.layer === b?.layer && a.head === b.head;
 }
 
-export function HeadList({ heads, open, toggle, titles, width, colorOf }: HeadListProps) {
+export function HeadList({ heads, open, toggle, titles, width, colorOf, sink }: HeadListProps) {
   const [by, setBy] = useState<{ column: Column; down: boolean }>({ column: "value", down: true });
   const columns: Column[] = heads.some(({ both }) => both) ? ["head", "first", "second", "value", "pattern"] : ["head", "value", "pattern"];
   const column = columns.includes(by.column) ? by.column : "value";
@@ -56,7 +58,7 @@ export function HeadList({ heads, open, toggle, titles, width, colorOf }: HeadLi
               <td><button type="button" tabIndex={i ? -1 : 0}>layer {head.layer}, head {head.head}</button></td>
               {columns.includes("first") && [0, 1].map((place) => <td key={place}>{numberOf(head.both?.[place] ?? null)}</td>)}
               <td><i class="swatch" style={{ background: colorOf(head) }} />{head.both && (head.value ?? 0) > 0 ? "+" : ""}{numberOf(head.value)}</td>
-              <td>{head.pattern}</td>
+              <td>{head.pattern}{sink(head) && <span class="badge">sink</span>}</td>
             </tr>
           ))}
         </tbody>

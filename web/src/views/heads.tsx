@@ -1,6 +1,5 @@
 // The heads view: one measure of every head as a layer × head map, the heads as a list to sort, and
-// one of them opened as a heat map.
-import { useComputed } from "@preact/signals";
+// one of them opened.
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { measureName, valuesOf } from "../data/order";
@@ -18,10 +17,8 @@ import type { View, ViewProps } from "./frame";
 import { gridSize } from "./geometry";
 import { HeadList, numberOf, sameHead as same, type Head } from "./headList";
 import { useNow } from "./load";
-import { useWindow } from "./mapPanel";
-import { Maps } from "./maps";
 import { Axes, CellTip, hoveredAt, useOpen, type Hovered } from "./model";
-import type { MapOf } from "./plane";
+import { Opened, sinkOf, sinkText } from "./openedHead";
 
 export const headsView: View = (el, spec, source, store, around) => {
   render(<HeadsView spec={spec} source={source} store={store} {...around} />, el);
@@ -71,10 +68,10 @@ function HeadsView(props: ViewProps) {
           </div>
         </div>
         <ColorBar look={look} height={Math.min(220, Math.max(90, store.stream.value.layers.length * (size.cell + size.gap)))} label={`${measureName(measureOf(store))}${heads.some(({ both }) => both) ? ", difference" : ""}`} /></div>
-        <HeadList heads={heads} open={open.value} toggle={toggle} titles={titlesOf(store, heads)} width={LIST - 20} colorOf={(head) => faceOf(head, look, 0).color} />
+        <HeadList sink={(head) => sinkOf(store, head) !== null} heads={heads} open={open.value} toggle={toggle} titles={titlesOf(store, heads)} width={LIST - 20} colorOf={(head) => faceOf(head, look, 0).color} />
       </div>
       {open.value && <Opened view={props} close={close} />}
-      {hovered && at && <CellTip {...hovered} store={store} by={measureOf(store)} more={` · ${at.pattern}${sinkText(store, at)}`} root={root.current!} />}
+      {hovered && at && <CellTip {...hovered} store={store} by={measureOf(store)} more={` · ${at.pattern}${sinkText(store, at, " · ")}`} root={root.current!} />}
       <MapFoot mode={mode} notes={spec.notes} help="Click a cell or a row to open its head" accuracy={`Measures are means over the queries; numbers have four digits. ${props.source.live ? "" : errorText(spec)}`} />
     </div>
   );
@@ -123,43 +120,11 @@ function short(value: number): string {
   return Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 1 ? 1 : 2).replace("-", "−");
 }
 
-/** How much of a head goes to the first token, where that is most of it. */
-function sinkText({ stream }: Store, { layer, head }: Head): string {
-  const { layers } = stream.value;
-  const row = layers.find((one) => one.layer === layer)!;
-  const share = valuesOf(stream.value, row, "first_token")?.[row.heads.indexOf(head)] ?? 0;
-  return share >= 0.4 ? ` · sink: ${Math.round(share * 100)} % of weight` : "";
-}
-
 function MeasureSelect({ store }: { store: Store }) {
   const options = store.stream.value.measures.map(({ name }) => ({ value: name, label: measureName(name) }));
   return (
     <Field label="Measure">
       <Select name="measure" label="Measure" value={measureOf(store)} options={options} onChange={(v) => (store.state.measure.value = v)} />
     </Field>
-  );
-}
-
-/** The head that was clicked, as a heat map. */
-function Opened({ view, close }: { view: ViewProps; close(): void }) {
-  const { store } = view;
-  const map = useComputed<MapOf>(() => {
-    const stream = store.stream.value;
-    const { layer, head } = store.state.opened.value ?? { layer: -1, head: null };
-    const row = stream.layers.find((one) => one.layer === layer) ?? stream.layers[0]!;
-    return { stream, layer: row, head: head ?? row.heads[0]!, over: "head", quantity: stream.quantities![0]! };
-  });
-  const window = useWindow(view);
-  const panel = useRef<HTMLElement>(null);
-  useEffect(() => panel.current!.scrollIntoView({ block: "nearest" }), [map.value.layer, map.value.head]);
-  const title = `Layer ${map.value.layer.layer}, head ${map.value.head}`;
-  return (
-    <section class="panel" ref={panel} data-detail={`${map.value.layer.layer}/${map.value.head}`} aria-label={title}>
-      <div class="panelhead">
-        <h3>{title}</h3>
-        <button type="button" class="close" aria-label="Close" title="Close (Escape)" onClick={close}>×</button>
-      </div>
-      <Maps view={view} map={map} window={window} />
-    </section>
   );
 }

@@ -15,6 +15,7 @@ import { Legend } from "../ui/legend";
 import { Problem, Waiting } from "../ui/note";
 import type { View, ViewProps } from "./frame";
 import { useNow, useWeights } from "./load";
+import "../ui/patchStyle";
 
 const LARGE = 440;
 const SMALL = 84;
