@@ -39,6 +39,14 @@ this page; the tests run all of it.
 
 Outputs changed: {n_changed}. Wrong weights without an error: none known.
 
+**Quantised and offloaded models** are captured as they are, and held to eager code of the same
+model, to 1e-6 (tests/parity/test_quantised.py): PyTorch's dynamic int8; torchao 0.18 with int8
+weights, and with int8 activations too; where they are installed optimum-quanto 0.2.7 (int8),
+bitsandbytes 0.50 (NF4, on the CPU) and HQQ 0.2.8 (4 bits); and what accelerate 1.15 places by a
+`device_map` or offloads to the disk (no second device was at hand). Where activations are rounded,
+SDPA and eager code of one model may differ by some percent in a weight: a capture shows what ran.
+GPTQ and AWQ were not tried.
+
 **Computed by**: the attention function of Transformers that the model is loaded with (SDPA or
 eager; `F.scaled_dot_product_attention` called in the model's own code counts as SDPA), or a softmax
 in the model's own code. **Q, K**: layers of one item whose queries and keys are kept, of all; the

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from attnscope._numbers import index_of
 from attnscope.capture.checks import check_model, forward_inputs, has_decoder
-from attnscope.capture.running import bare
+from attnscope.capture.running import bare, device_of
 from attnscope.capture.sources import Answered, Asked, effects, over_answer, ranges_of
 from attnscope.errors import InputError
 from attnscope.measures.table import Table
@@ -69,7 +69,7 @@ def sources(
     named = ranges_of(prompt, ranges, markers, lambda: [("prompt", 0, len(prompt))])
     encoding = tokenizer([prompt])
     tokens = tokens_from_tokenizer(tokenizer, encoding)
-    ids = torch.tensor(encoding["input_ids"], device=model.device)
+    ids = torch.tensor(encoding["input_ids"], device=device_of(model))
     new = _answer_ids(model, tokenizer, ids, answer, index_of("max_new_tokens", max_new_tokens))
     names = [tokenizer.decode([number]) for number in new]
     asked, answered = (_of_pair if has_decoder(model) else _of_decoder)(model, ids, new, names)
@@ -197,7 +197,7 @@ def find_answer(
     tokens = tokens_from_tokenizer(tokenizer, encoding)
     known, _ = forward_inputs(model)
     inputs = {
-        name: torch.tensor(value, device=model.device)
+        name: torch.tensor(value, device=device_of(model))
         for name, value in encoding.items()
         if name in known
     }

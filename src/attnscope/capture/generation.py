@@ -30,7 +30,7 @@ from attnscope.capture.running import bare, explained, uncompiled
 from attnscope.capture.stepping import Stepwise
 from attnscope.capture.streams import stream_names
 from attnscope.capture.written import Written, generation_of, sides_of, written
-from attnscope.errors import InputError
+from attnscope.errors import CaptureError, InputError
 from attnscope.trace import Trace
 
 NOTE = "The last token '{}' was generated and not read: it has no row and is no key."
@@ -96,6 +96,7 @@ def generate(
     asked = prompt_of(model, tokenizer, prompt, chat_template_kwargs)
     check_length(model, asked.inputs, "generate(model, tokenizer, ")
     order = order_of(model, tokenizer, asked, generate_kwargs, index, segments)
+    _check_cache(order)
     if (n_new := order.setting("max_new_tokens", 0)) > 0:
         check_room(model, order.n_prompt, n_new, order.both)
     recording = Stepwise(
@@ -124,6 +125,19 @@ def _check_generates(model: Any) -> None:
         "model with AutoModelForCausalLM (AutoModelForSeq2SeqLM for an encoder-decoder) "
         ".from_pretrained, or record one pass with attnscope.capture."
     )
+
+
+def _check_cache(order: Order) -> None:
+    """Raise CaptureError for a cache in which a key is not the same for all rows."""
+    given = order.options.get("past_key_values")
+    kinds = (order.setting("cache_implementation", None), type(given).__name__)
+    if any("quantized" in str(kind).lower() for kind in kinds):
+        raise CaptureError(
+            "a quantised key cache rounds keys after they were used: the rows of the prompt read "
+            "other keys than those of the tokens generated, and no one set of keys explains both. "
+            "Generate with another cache (leave cache_implementation= out; some tokens may "
+            "differ), or record the finished text: attnscope.capture(model, tokenizer, text)."
+        )
 
 
 def _run(recording: Stepwise, order: Order, progress: bool | None) -> Any:

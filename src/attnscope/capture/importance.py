@@ -25,7 +25,7 @@ from attnscope._progress import Progress
 from attnscope.capture.checks import check_model, forward_inputs
 from attnscope.capture.edits import Mean, Scale, Survey
 from attnscope.capture.examples import Encoder, Example, logits_of, score_of
-from attnscope.capture.running import bare, warn
+from attnscope.capture.running import bare, device_of, warn
 from attnscope.capture.sweep import Sweep
 from attnscope.errors import InputError
 from attnscope.measures.sampling import bootstrap
@@ -222,7 +222,7 @@ def _gives_classes(model: Any, tokenizer: Any, text: str) -> bool:
     """Whether the model has one row of logits an item; found by asking it."""
     known, _ = forward_inputs(model)
     encoding = tokenizer(text, return_tensors="pt")
-    inputs = {k: v.to(model.device) for k, v in encoding.items() if k in known}
+    inputs = {k: v.to(device_of(model)) for k, v in encoding.items() if k in known}
     if "decoder_input_ids" in known and getattr(model.config, "is_encoder_decoder", False):
         return False
     with torch.no_grad():

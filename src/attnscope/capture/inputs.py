@@ -27,6 +27,7 @@ from attnscope.capture.checks import (
     has_decoder,
     past_length,
 )
+from attnscope.capture.running import device_of
 from attnscope.capture.texts import encoded, named_by
 from attnscope.errors import InputError
 from attnscope.tokens import Tokens, tokens_from_tokenizer
@@ -131,8 +132,7 @@ def prepare(
 
 def moved(model: nn.Module, encoding: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs on the model's device."""
-    first = next(model.parameters(), torch.empty(0))
-    device = getattr(model, "device", first.device)
+    device = device_of(model)
     return {
         name: value.to(device) if isinstance(value, torch.Tensor) else value
         for name, value in encoding.items()

@@ -30,6 +30,16 @@ def bare(model: nn.Module) -> Any:
             return model
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's inputs go: its device, and where accelerate offloads its weights, the CPU.
+
+    Modules whose weights are elsewhere while they do not run move what they are given themselves.
+    """
+    first = next(model.parameters(), torch.empty(0))
+    device = torch.device(getattr(model, "device", first.device))
+    return torch.device("cpu") if device.type == "meta" else device
+
+
 @contextmanager
 def uncompiled(model: nn.Module) -> Iterator[None]:
     """Run this model's compiled parts as they are written: a recorder cannot be compiled.

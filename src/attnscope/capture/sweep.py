@@ -14,6 +14,7 @@ from attnscope.capture.editing import Intervention, intervening
 from attnscope.capture.edits import Edit, Gate, Scale, Survey
 from attnscope.capture.examples import Example, Score, padded
 from attnscope.capture.replay import Recorded, blocks_of
+from attnscope.capture.running import device_of
 from attnscope.errors import InputError
 
 
@@ -97,7 +98,7 @@ class Sweep:
     ) -> dict[tuple[int, int], list[float]]:
         """|d score / d gate| of every head, from one backward pass."""
         gates = {layer: torch.ones(len(examples), n) for layer, n in shape.items()}
-        gates = {k: g.to(self.model.device).requires_grad_() for k, g in gates.items()}
+        gates = {k: g.to(device_of(self.model)).requires_grad_() for k, g in gates.items()}
         with torch.inference_mode(False), torch.enable_grad():
             scores = self._run(examples, Gate(gates, Scale(0.0)), None)
             if not scores.requires_grad:
@@ -125,7 +126,7 @@ class Sweep:
         return self.score(self._output(inputs, edit, heads), inputs, examples)
 
     def _inputs(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        return padded(examples, self.pad, self.model.device)
+        return padded(examples, self.pad, device_of(self.model))
 
     def _output(self, inputs: Mapping[str, Any], edit: Edit, heads: Any) -> Any:
         quick = taken(self.model, {"use_cache": False})
