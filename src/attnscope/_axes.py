@@ -21,6 +21,7 @@ from attnscope.errors import LoadError
 from attnscope.generation import Generation
 from attnscope.mixing import Mixing
 from attnscope.overview import Seen
+from attnscope.predicted import Predicted
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
@@ -37,6 +38,14 @@ def check_stream(stream: Stream) -> None:
     witnesses = stream.witnesses or (None,) * n
     for layer, witness in zip(stream.layers, witnesses, strict=True):
         _check_layer(layer, witness, len(stream.query), len(stream.key))
+    if stream.predicted is not None:
+        _check_predicted(stream.predicted, len(stream.query))
+
+
+def _check_predicted(predicted: Predicted, n_query: int) -> None:
+    agree(predicted, query=n_query)
+    named = {len(ranks) for ranks in predicted.tokens} == {predicted.ids.shape[1]}
+    ensure(len(predicted.tokens) == n_query and named, "predictions for some tokens")
 
 
 def check_generation(generation: Any, streams: Sequence[Stream]) -> None:

@@ -23,6 +23,7 @@ from attnscope.errors import InputError, LoadError
 from attnscope.generation import Generation
 from attnscope.mixing import Mixing, Norm
 from attnscope.overview import Overview, Seen
+from attnscope.predicted import Predicted
 from attnscope.provenance import Certificate, Provenance
 from attnscope.scores import QKLayer, ScoreSpec, WeightsLayer
 from attnscope.stream import Stream
@@ -36,6 +37,7 @@ CLASSES: dict[str, type[Any]] = {
         Mixing,
         Norm,
         Overview,
+        Predicted,
         Provenance,
         QKLayer,
         ScoreSpec,

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
+from attnscope.predicted import Predicted
 from attnscope.scores import Layer
 from attnscope.tokens import Tokens
 
@@ -30,6 +31,7 @@ class Stream:
         layers: their attention, in the same order.
         query, key: the tokens on either side.
         witnesses: what each layer can be checked against, () where nothing was kept.
+        predicted: what a language model predicted at each query, where that was kept.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Stream:
     query: Tokens
     key: Tokens
     witnesses: tuple[Witness | None, ...] = ()
+    predicted: Predicted | None = None
 
     @property
     def label(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import attnscope
 from attnscope import AttnscopeWarning, Document, Documents
+from attnscope.predicted import Predicted
 from attnscope.trace import Trace
 from attnscope.view import View
 from tests.browser.live import open_live
@@ -420,6 +422,40 @@ def test_a_long_text_is_cut_into_blocks_that_are_skipped_out_of_sight(show):
     tokens(view).nth(7999).scroll_into_view_if_needed()
     point(view, 7998)
     assert is_right(facts(view)[0][1], 7998 / 7999)
+
+
+# Predictions.
+
+
+def guesses(view: Locator) -> list[tuple[str, str]]:
+    read = "rows => rows.map(row => [...row.querySelectorAll('td')].map(td => td.textContent))"
+    return [tuple(row) for row in view.locator(".guesses tr").evaluate_all(read)]
+
+
+def test_a_token_tells_what_was_predicted_there(show, trace):
+    """Also where tokens are hidden: [CLS] and [SEP]."""
+    ids = np.arange(2 * N, dtype=np.int32).reshape(N, 2)
+    chances = np.linspace(0.0001, 0.9, 2 * N, dtype=np.float32).reshape(N, 2)
+    named = tuple(tuple(f"t{number}" for number in row) for row in ids)
+    kept = replace(trace.stream(), predicted=Predicted(True, named, ids, chances))
+    view = show(Trace([kept]).text_view(hide_special=True))
+    expect(view.locator(".guesses")).to_have_count(0)
+    for shown, place in ((0, 1), (3, 4)):
+        point(view, shown)
+        text = f"predicted after {trace.tokens.text[place]}"
+        expect(view.locator(".guesses b")).to_have_text(text)
+        assert guesses(view) == [
+            (name, f"{value:.3f}") for name, value in zip(named[place], chances[place], strict=True)
+        ]
+    leave(view)
+    view.locator("select[name=special]").select_option("")
+    settle(view)
+    tokens(view).nth(0).focus()
+    view.page.keyboard.press("Enter")
+    settle(view)
+    assert guesses(view)[0] == ("t0", "<0.001")
+    point(view, 4)
+    assert guesses(view)[0][0] == "t8"
 
 
 # Saliency.

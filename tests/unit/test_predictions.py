@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
 from click.testing import CliRunner
 
 import attnscope
-from attnscope import InputError, cli, pretrained
-from tests.models import SMALL, analytic_gpt2, build, make_peaked
+from attnscope import InputError, LoadError, cli, pretrained
+from attnscope.stream import Stream
+from attnscope.trace import Trace
+from tests.models import FAMILIES, SMALL, analytic_gpt2, build, make_peaked
 from tests.words import word_tokenizer
 
 
@@ -84,6 +88,98 @@ def test_classes_and_encoder_decoders(tokenizer: Any, root: Path) -> None:
     options = {"target": "noitnetta", "k": 1}
     table = attnscope.predictions(model, letters, "attention", [1, 2, 3], **options)
     assert table["token"].tolist() == ["o", "i", "t"]
+
+
+def most(logits: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    best = logits.softmax(-1).topk(k, dim=-1)
+    return best.indices, best.values
+
+
+def assert_kept(stream: Stream, ids: torch.Tensor, probabilities: torch.Tensor) -> None:
+    assert stream.predicted is not None
+    assert stream.predicted.ids.tolist() == ids.tolist()
+    np.testing.assert_allclose(stream.predicted.probabilities, probabilities, rtol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_capture_keeps_predictions(tokenizer: Any, causal: bool, tmp_path: Path) -> None:
+    model = build("gpt2")
+    if not causal:
+        model = hf.BertForMaskedLM(hf.BertConfig(**SMALL, intermediate_size=48)).eval()
+    text = "w1 w9 w3 w12 w7"
+    trace = attnscope.capture(model, tokenizer, text, predictions=3)
+    with torch.no_grad():
+        ids, probabilities = most(model(**tokenizer(text, return_tensors="pt")).logits[0], 3)
+    (stream,) = trace.streams.values()
+    assert_kept(stream, ids, probabilities)
+    assert stream.predicted.following is causal
+    assert [len(row) for row in stream.predicted.tokens] == [3] * 5
+    assert stream.predicted.tokens[0][0] == tokenizer.decode([int(ids[0, 0])])
+    again = attnscope.load(trace.save(tmp_path / "x.safetensors")).stream()
+    assert_kept(again, ids, probabilities)
+    assert again.predicted.tokens == stream.predicted.tokens
+    assert again.predicted.following is causal
+    assert attnscope.capture(model, tokenizer, text).stream().predicted is None
+
+
+def test_predictions_of_a_batch_leave_padding_out() -> None:
+    model, inputs = build("gpt2"), dict(FAMILIES["gpt2"].inputs())
+    trace = attnscope.capture(model, inputs=inputs, index=1, predictions=2)
+    with torch.no_grad():
+        ids, probabilities = most(model(**inputs).logits[1], 2)
+    kept = inputs["attention_mask"][1].bool()
+    assert_kept(trace.stream(), ids[kept], probabilities[kept])
+    assert trace.stream().predicted.tokens[0] == tuple(map(str, ids[kept][0].tolist()))
+
+
+def test_predictions_of_some_queries_and_in_parts(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attnscope.capture.guesses.ROWS", 2)
+    model, text = build("gpt2"), "w1 w9 w3 w12 w7"
+    trace = attnscope.capture(model, tokenizer, text, queries=[1, 4], predictions=99)
+    with torch.no_grad():
+        logits = model(**tokenizer(text, return_tensors="pt")).logits[0]
+    ids, probabilities = most(logits, logits.shape[-1])
+    assert_kept(trace.stream(), ids[[1, 4]], probabilities[[1, 4]])
+
+
+def test_predictions_of_an_encoder_decoder_are_of_its_decoder(root: Path) -> None:
+    model, letters = pretrained.load(str(root / "tests/fixtures/reversal"))
+    trace = attnscope.capture(model, letters, "attention", target="noitnetta", predictions=1)
+    assert trace.streams["encoder"].predicted is None
+    for name in ("decoder", "cross"):
+        predicted = trace.streams[name].predicted
+        assert predicted.following
+        assert [row[0] for row in predicted.tokens[:9]] == list("noitnetta")
+
+
+def test_predictions_that_cannot_be_kept_are_refused(tokenizer: Any) -> None:
+    with pytest.raises(InputError, match="predictions must be at least 1, or None, got 0"):
+        attnscope.capture(build("gpt2"), tokenizer, "w1", predictions=0)
+    with pytest.raises(InputError, match=r"predictions=2 needs logits .*the model gives none"):
+        attnscope.capture(build("bert"), tokenizer, "w1", predictions=2)
+    model = hf.BertForSequenceClassification(hf.BertConfig(**SMALL, intermediate_size=48)).eval()
+    with pytest.raises(InputError, match="gives a row for the whole text: load it with"):
+        attnscope.capture(model, tokenizer, "w1", predictions=2)
+
+
+def test_damaged_predictions_are_an_error(tokenizer: Any, tmp_path: Path) -> None:
+    trace = attnscope.capture(build("gpt2"), tokenizer, "w1 w2 w3", predictions=2)
+    stream = trace.stream()
+    for wrong in ({"ids": stream.predicted.ids[:2]}, {"tokens": stream.predicted.tokens[:2]}):
+        broken = replace(stream, predicted=replace(stream.predicted, **wrong))
+        path = Trace([broken]).save(tmp_path / "x.safetensors")
+        with pytest.raises(LoadError, match="damaged"):
+            attnscope.load(path)
+
+
+def test_the_text_views_spec_has_them(tokenizer: Any) -> None:
+    trace = attnscope.capture(build("gpt2"), tokenizer, "w1 w2 w3", predictions=2)
+    for stream in trace.text_view(quantity=["weight", "rollout"]).spec["streams"]:
+        assert stream["predicted"]["tokens"] == [list(r) for r in trace.stream().predicted.tokens]
+        shown = np.array(stream["predicted"]["probabilities"])
+        np.testing.assert_allclose(shown, trace.stream().predicted.probabilities, rtol=1e-3)
 
 
 def invoke(*args: Any) -> Any:

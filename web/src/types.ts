@@ -105,6 +105,13 @@ export interface StepsSpec {
   first: number | null;
 }
 
+/** What a language model predicted at each query: what comes next, or what stands there. */
+export interface PredictedSpec {
+  following: boolean;
+  tokens: string[][];
+  probabilities: number[][];
+}
+
 export interface StreamSpec {
   name: string;
   label: string;
@@ -124,6 +131,7 @@ export interface StreamSpec {
   stack?: string;
   /** The streams that this one is the difference of. */
   pair?: string[];
+  predicted?: PredictedSpec;
 }
 
 export interface PinnedSpec {

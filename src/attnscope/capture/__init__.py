@@ -23,6 +23,7 @@ How a forward pass is recorded, file by file:
     gradients  the gradient of an objective by every attention call's output
     inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
     memory     how much will be recorded, before it is
+    guesses    the tokens that a model predicted at each position
     running    unwraps the model, and says of its own errors that they are its own
     edits      what can be changed in a call, with `patterns`; `editing` says in which calls
     interventions  `ablate` and `patch`

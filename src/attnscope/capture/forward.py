@@ -21,6 +21,7 @@ from attnscope.capture.assemble import shown_of, trace_of
 from attnscope.capture.calls import DROPOUT
 from attnscope.capture.checks import check_model
 from attnscope.capture.gradients import add_gradients, objective, trackable
+from attnscope.capture.guesses import best_of, count_of, with_predictions
 from attnscope.capture.inputs import Prepared, check_segments, prepare
 from attnscope.capture.keeping import Keeping, queries_of
 from attnscope.capture.limits import check_length
@@ -74,6 +75,7 @@ def capture(
     values: bool = False,
     gradient: Any = None,
     value_zeroing: bool = False,
+    predictions: Any = None,
     progress: bool | None = None,
 ) -> Trace:
     """Run a model once and record its attention as a `Trace`.
@@ -109,6 +111,8 @@ def capture(
             or True for the largest logit. Keeps values as well.
         value_zeroing: run each layer again without the value of each token, for
             `measures.value_zeroing`: about as much work as a forward pass for each token.
+        predictions: how many of a language model's most probable tokens to keep at each token: what
+            stands there, or (causal) what comes next. Views show them beside a token.
         progress: show a progress bar; None shows one for long work, and where more than 1 GB will
             be recorded.
 
@@ -129,7 +133,7 @@ def capture(
     check_model(model)
     model = bare(model)
     layers, heads = numbers_of("layer", layers), numbers_of("head", heads)
-    rows, stored = queries_of(queries), precision_of(dtype)
+    rows, stored, n_best = queries_of(queries), precision_of(dtype), count_of(predictions)
     prepared = prepare(
         model, tokenizer, text, text_pair, target, inputs, tokens, target_tokens, index
     )
@@ -147,7 +151,8 @@ def capture(
         options |= {"layers": layers, "heads": heads, "values": values}
         options |= {"keeping": Keeping(rows, stored, shown_of(prepared))}
         recording = Recording(model, gradient=gradient is not None, **options)
-        _run(recording, prepared, lambda output: objective(output, gradient, prepared, tokenizer))
+        aim = partial(objective, wanted=gradient, prepared=prepared, tokenizer=tokenizer)
+        best = best_of(_run(recording, prepared, aim), prepared, n_best)
     certificate = recording.verify()
     check_coverage(recording)
     warn_of_training(recording)
@@ -155,11 +160,11 @@ def capture(
         rows.check(recording.keeping.sizes)
     if value_zeroing:
         add_zeroing(recording, prepared, partial(_bar, model, prepared, progress))
-    return trace_of(recording, certificate, prepared, segments)
+    return with_predictions(trace_of(recording, certificate, prepared, segments), best, tokenizer)
 
 
-def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], Any]) -> None:
-    """One forward pass, recorded; and the gradients of the objective, where they are wanted."""
+def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], Any]) -> Any:
+    """The output of one forward pass, recorded; and the objective's gradients, where wanted."""
     model, wanted, inputs = recording.model, recording.gradient, prepared.inputs
     with ExitStack() as stack:
         if wanted:
@@ -170,6 +175,7 @@ def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], An
             output = model(**inputs)
         if wanted and not recording.problems:
             add_gradients(recording.calls, objective(output))
+    return output
 
 
 def _check_all(values: bool, **limits: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from attnscope.errors import InputError
 from attnscope.measures.known import position_of
 from attnscope.measures.together import received, together
+from attnscope.predicted import Predicted
 from attnscope.scores import WeightsLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
@@ -27,7 +28,7 @@ from attnscope.views.base import (
 from attnscope.views.display import check_renormalise, switch
 from attnscope.views.methods import able, method_streams, named_quantities
 from attnscope.views.running import spaced
-from attnscope.wire.spec import Spec, StateSpec, StreamSpec, Theme
+from attnscope.wire.spec import PredictedSpec, Spec, StateSpec, StreamSpec, Theme
 
 ALL_UP_TO = 40_000_000
 """Weights up to which a page carries every layer and head; above, what was asked for only."""
@@ -195,13 +196,27 @@ def condensed(stream: Stream, choice: Choice, pairs: int = PAIRS_UP_TO) -> Strea
         row = slice(choice.query, choice.query + 1)
         query, made = NOBODY, together(stream, choice.layers, choice.head, row)
     layer = WeightsLayer(made[None], (0,))
-    return Stream(stream.name, (0,), (layer,), query, stream.key)
+    predicted = stream.predicted if query is stream.query else None
+    return Stream(stream.name, (0,), (layer,), query, stream.key, predicted=predicted)
 
 
 def running(spec: Spec, trace: Trace) -> Spec:
-    """The spec, whose sides know where there is white space in their text."""
+    """The spec, whose sides know where there is white space in their text, with predictions."""
     for shown in spec["streams"]:
         stream = trace.streams[shown["name"]]
+        if stream.predicted is not None:
+            shown["predicted"] = _predicted_spec(stream.predicted)
         spec["sides"][shown["query"]].setdefault("spaced", spaced(stream.query))
         spec["sides"][shown["key"]].setdefault("spaced", spaced(stream.key))
     return spec
+
+
+def _predicted_spec(predicted: Predicted) -> PredictedSpec:
+    """Probabilities to four significant digits, as the page shows them."""
+    return {
+        "following": predicted.following,
+        "tokens": [list(row) for row in predicted.tokens],
+        "probabilities": [
+            [float(f"{value:.4g}") for value in row] for row in predicted.probabilities.tolist()
+        ],
+    }

@@ -137,6 +137,14 @@ class StepsSpec(TypedDict):
     first: int | None
 
 
+class PredictedSpec(TypedDict):
+    """What a language model predicted at each query: what comes next, or what stands there."""
+
+    following: bool
+    tokens: list[list[str]]
+    probabilities: list[list[float]]
+
+
 class StreamSpec(TypedDict):
     """One attention stack. `query` and `key` are places in the spec's `sides`.
 
@@ -163,6 +171,7 @@ class StreamSpec(TypedDict):
     quantity: NotRequired[QuantitySpec]
     stack: NotRequired[str]
     pair: NotRequired[list[str]]
+    predicted: NotRequired[PredictedSpec]
 
 
 class PinnedSpec(TypedDict):

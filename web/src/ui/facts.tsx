@@ -2,6 +2,7 @@
 // its label, prediction and posterior.
 import type { Bounds } from "../data/decode";
 import { formatBounds, formatSigned } from "../data/numbers";
+import { shownText } from "../data/tokens";
 import type { DocumentSpec, TableSpec } from "../types";
 
 /** A token, the strongest on the other side, and maybe a pair. */
@@ -12,6 +13,13 @@ export interface Told {
   pair: Row | null;
   /** Of a comparison: what each number of a row is called; the last is the difference. */
   columns?: string[] | undefined;
+  guesses: Guesses | null;
+}
+
+/** The most probable tokens at a token. */
+export interface Guesses {
+  label: string;
+  rows: { token: string; probability: number }[];
 }
 
 export interface Row {
@@ -39,7 +47,21 @@ export function Facts({ told, text }: { told: Told | null; text(bounds: Bounds):
         {columns && <tr class="quiet"><td />{columns.map((name) => <td key={name} class="value">{name}</td>)}</tr>}
         {told.rows.map(line)}
       </table>
+      {told.guesses && <Guessed {...told.guesses} />}
     </aside>
+  );
+}
+
+function Guessed({ label, rows }: Guesses) {
+  return (
+    <div class="guesses">
+      <b>{label}</b>
+      <table>
+        {rows.map(({ token, probability }, rank) => (
+          <tr key={rank}><td class="label"><i style={{ width: `${60 * probability}px` }} />{shownText(token)}</td><td class="value">{probability >= 0.001 ? probability.toFixed(3) : "<0.001"}</td></tr>
+        ))}
+      </table>
+    </div>
   );
 }
 

@@ -23,6 +23,7 @@ const CSS_TEXT = `
 .sidebar { flex: 1 1 230px; max-width: 340px; position: sticky; top: 10px; display: grid; gap: 12px; }
 .sidebar.wide { flex-basis: 300px; max-width: 400px; }
 .sidebar .facts { position: static; max-width: none; }
+.guesses { margin-top: 9px; padding-top: 8px; border-top: 1px solid var(--line); }
 .beside th { text-align: left; font-weight: 400; padding: 1px 0; overflow-wrap: break-word; }
 .beside thead th { color: var(--quiet); font-size: 11.5px; }
 .beside thead th + th { text-align: right; padding-left: 10px; }

@@ -5,12 +5,12 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import type { Weights } from "../data/decode";
 import { fieldOf, grouped, groupsOf, type Field } from "../data/field";
 import { formatBounds, preciseText } from "../data/numbers";
-import { numberOf, reshaped, type Plan } from "../data/reshape";
+import { numberOf, placeOf, reshaped, type Plan } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
 import { css, SHADE, SIGNED } from "../draw/color";
 import { cutOf, isShare, stackOf, type Store } from "../store";
 import type { LayerSpec, PinnedSpec, Request, SideName, SideSpec, StreamSpec } from "../types";
-import { Beside, Facts, Said, type Told } from "../ui/facts";
+import { Beside, Facts, Said, type Guesses, type Told } from "../ui/facts";
 import { Legend } from "../ui/legend";
 import { messageOf, Problem, Waiting } from "../ui/note";
 import { Prose } from "../ui/prose";
@@ -157,8 +157,9 @@ export function Shaded(props: ShadedProps) {
   drawn.current ||= values !== null;
   useLayoutEffect(() => void (values && ready(stream.name)));
   useLayoutEffect(() => {
-    if (field && values && !aim.elsewhere && (aim.told || !stream.document)) props.tell(toldOf(field, values, aim, columns?.sides ?? cut.sides, groups, stream.quantity?.label ?? "attention", columns));
-  }, [field, values, aim.partner, aim.told, aim.elsewhere]);
+    if (field && values && !aim.elsewhere && (aim.told || !stream.document))
+      props.tell({ ...toldOf(field, values, aim, columns?.sides ?? cut.sides, groups, stream.quantity?.label ?? "attention", columns), guesses: guessesOf(stream, aim, cut.sides, groups) });
+  }, [field, values, aim.partner, aim.told, aim.elsewhere, aim.at?.side, aim.at?.index]);
   if (problem) return view.status.failed(), <Problem message={problem} />;
   if (!drawn.current) return <Waiting />;
   const members = (token: PinnedSpec | null, side: SideName) => (token && (aim.one || token.side === side) && !aim.fixed ? groups[token.side][token.index]! : NONE);
@@ -234,7 +235,7 @@ function useField({ store: { state } }: ViewProps, stream: StreamSpec, weights: 
 
 const TOLD = 8;
 
-function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }: Aim, sides: BySide<SideSpec>, groups: BySide<number[][]>, what: string, columns?: Columns): Told {
+function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }: Aim, sides: BySide<SideSpec>, groups: BySide<number[][]>, what: string, columns?: Columns): Omit<Told, "guesses"> {
   const target = subject ? otherSide(subject.side) : "key";
   const name = (side: SideName, place: number) => groups[side][place]!.map((i) => shownText(sides[side].text[i]!)).join("");
   const bounds = (place: number, of = field) => !subject ? of.receivedBounds(place) : subject.side === "query" ? of.bounds(subject.index, place) : of.bounds(place, subject.index);
@@ -249,4 +250,13 @@ function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }:
     rows: order.map(row),
     columns: columns?.names,
   };
+}
+
+/** What was predicted at the token pointed at, or at the one pinned. */
+function guessesOf({ predicted }: StreamSpec, { at, one }: Aim, sides: BySide<SideSpec>, groups: BySide<number[][]>): Guesses | null {
+  if (!predicted || !at || (at.side === "key" && !one)) return null;
+  const index = groups[at.side][at.index]!.at(-1)!;
+  const [tokens, probabilities] = [predicted.tokens, predicted.probabilities].map((all) => all[placeOf(sides[at.side], index)]!) as [string[], number[]];
+  const label = `${predicted.following ? "predicted after" : "predicted for"} ${shownText(sides[at.side].text[index]!)}`;
+  return { label, rows: tokens.map((token, i) => ({ token, probability: probabilities[i]! })) };
 }

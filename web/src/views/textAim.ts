@@ -14,6 +14,8 @@ export interface Aim {
   subject: PinnedSpec | null;
   partner: number | null;
   pinned: PinnedSpec | null;
+  /** What is pointed at, or else pinned. */
+  at: PinnedSpec | null;
   /** Something here is pointed at or pinned. */
   told: boolean;
   /** It is pointed at in another text, which tells. */
@@ -45,7 +47,7 @@ export function useAim({ store: { state, link } }: ViewProps, stream: StreamSpec
   const subject: PinnedSpec | null = fixed ? { side: "query", index: 0 } : pinned ?? aimed;
   const partner = aimed && (fixed || (pinned && (one || aimed.side !== pinned.side))) ? aimed.index : null;
   return {
-    subject: aimed && partner === null ? aimed : subject, partner, pinned, told: Boolean(own ?? pinned), elsewhere: !own && Boolean(link?.token.value), one, fixed,
+    subject: aimed && partner === null ? aimed : subject, partner, pinned, at: own ?? pinned, told: Boolean(own ?? pinned), elsewhere: !own && Boolean(link?.token.value), one, fixed,
     point: (side, index, shift) => setAimed(index === null ? null : at(side, index, shift)),
     pin(side, index, shift) {
       const token = at(side, index, shift);
