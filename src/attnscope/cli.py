@@ -19,7 +19,8 @@ from attnscope.cli_options import (
     print_table,
     quiet_transformers,
     served,
-)  # fmt: skip
+    to_file,
+)
 from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.cli_what_if import ablate_command, compare_command, sources_command
 from attnscope.errors import AttnscopeError, AttnscopeWarning
@@ -53,7 +54,6 @@ def _numbers(_: click.Context, option: click.Parameter, value: str | None) -> li
 
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,17 +90,15 @@ def demo_command(out: Path, open_: bool) -> None:
 @click.option(
     "--view",
     "name",
-    type=click.Choice(["head", "model", "matrix", "heads", "neuron", "generation"]),
-    help="Which view; without it, the one that suits the trace.",
+    type=click.Choice(["head", "model", "matrix", "heads", "neuron", "generation", "text"]),
+    help="Which view (text: with -o); without it, the one that suits the trace.",
 )
 @click.option("--layers", callback=_numbers, metavar="0,5", help="Only these layers.")
 @click.option(
     "--heads", callback=_numbers, metavar="0,3", help="Only these heads (head view: switched on)."
 )
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
-@click.option(
-    "-o", "--output", type=_FILE, help="Write out.html, or .pdf, .svg, .png; do not serve."
-)
+@to_file("view", "Write out.html, or .pdf, .svg, .png; do not serve.", required=False)
 @click.option("--serve", is_flag=True, help="Serve on this machine until Ctrl-C; do not open.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Serve on this port.")
 def view_command(
@@ -123,6 +121,8 @@ def view_command(
 
     if output is not None and serve:
         raise click.UsageError("-o writes a page and --serve serves: give one of them.")
+    if output is None and name == "text":
+        raise click.UsageError("the text view is not served: -o out.html writes it as a page.")
     trace = captured(model, text, pair, target)
     if output is None:
         served(trace, name, port, not serve, options)
@@ -134,9 +134,10 @@ def view_command(
 
 @main.command("capture")
 @of_a_text
-@click.option("-o", "--output", type=_FILE, required=True, help="The file, e.g. x.safetensors.")
+@to_file("trace", "The file, e.g. x.safetensors.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Other than recorded.")
 @click.option("--overviews/--no-overviews", default=None, help="Compute every head's map now.")
+@click.option("--values", is_flag=True, help="Keep values too, for norm, alti, contribution, ...")
 def capture_command(
     text: str,
     model: str | None,
@@ -145,9 +146,10 @@ def capture_command(
     output: Path,
     dtype: Literal["float16", "float32"] | None,
     overviews: bool | None,
+    values: bool,
 ) -> None:
     """Capture TEXT with a model and save the trace: `attnscope view FILE` shows it."""
-    trace = captured(model, text, pair, target)
+    trace = captured(model, text, pair, target, **({"values": True} if values else {}))
     path = trace.save(output, dtype=dtype, overviews=overviews)
     click.echo(f"{trace}\n{path}  {size_text(path.stat().st_size)}")
 
@@ -163,7 +165,7 @@ def capture_command(
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light")
 @click.option("--width", type=click.FloatRange(1, 60), help="Inches.")
 @click.option("--dpi", type=click.FloatRange(10, 2400), default=200, show_default=True)
-@click.option("-o", "--output", type=_FILE, required=True, help="out.pdf, out.svg or out.png.")
+@to_file("figure", "out.pdf, out.svg or out.png.")
 def plot_command(
     text: str,
     model: str | None,

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from attnscope.cli_options import to_file
+
 
 @click.command("generate")
 @click.argument("prompt")
@@ -15,13 +17,7 @@ import click
 @click.option("--system", help="A system message; it makes a chat of the prompt.")
 @click.option("--max-new-tokens", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="out.html, or x.safetensors.",
-)
+@to_file("written", "out.html, .pdf, .svg, .png, or x.safetensors.")
 def generate_command(
     prompt: str,
     model: str,

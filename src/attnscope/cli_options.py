@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +28,35 @@ def of_a_text(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def to_file(what: str, help: str, *, required: bool = True) -> Callable[..., Any]:
+    """The option -o for a file of this kind, `view`, `trace`, `written` or `figure`.
+
+    What cannot be written there is said before a model runs, which may take hours.
+    """
+    kind = click.Path(dir_okay=False, path_type=Path)
+
+    def check(_: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+        from attnscope.view import FIGURES, PAGES
+
+        trace, picture = (".safetensors",), (*PAGES, *FIGURES)
+        kinds = {"trace": trace, "figure": FIGURES, "view": picture, "written": picture + trace}
+        if path is None:
+            return None
+        path = path.expanduser()
+        if path.suffix.lower() not in kinds[what]:
+            said = f"{path.name!r}: the suffix must be {_or(kinds[what])}"
+            raise click.BadParameter(f"{said}, got {path.suffix or 'none'}.", None, option)
+        if not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"there is no folder {path.parent}: make it.", None, option)
+        return path
+
+    return click.option("-o", "--output", type=kind, required=required, callback=check, help=help)
+
+
+def _or(names: tuple[str, ...]) -> str:
+    return " or ".join([*filter(None, [", ".join(names[:-1])]), names[-1]])
 
 
 def in_a_form(command: Callable[..., None]) -> Callable[..., None]:
@@ -53,9 +83,13 @@ def captured(
         if not text.endswith(".safetensors") or pair or target:
             raise click.UsageError("give --model to capture a text, or a saved x.safetensors.")
         return attnscope.load(text)
+    if text.endswith(".safetensors") and Path(text).is_file():
+        raise click.UsageError(f"{text} is a saved trace, which needs no --model: leave it out.")
     quiet_transformers()
     if not pretrained.is_folder(model):
-        places = "its cache" if pretrained.is_offline() else "its cache and on the hub"
+        places = "its cache"
+        if not pretrained.is_offline():
+            places += " and on the hub (HF_HUB_OFFLINE=1: in its cache alone)"
         click.echo(f"{model} is no folder here: transformers looks in {places}.", err=True)
     network, tokenizer = pretrained.load(model)
     return attnscope.capture(network, tokenizer, text, pair, target=target, **recorded)

@@ -133,7 +133,13 @@ def _words(_: click.Context, __: click.Parameter, value: str | None) -> Any:
 @click.option("--heads", callback=_cells, metavar="2.3,5.0", help="Heads, as layer.head.")
 @click.option("--mode", type=click.Choice(["zero", "mean", "uniform", "resample"]), default=None)
 @click.option("--keys", callback=_words, metavar="cat,7", help="Hide these words or positions.")
-@click.option("-k", type=int, default=5, show_default=True, help="How many predictions, or heads.")
+@click.option(
+    "-k",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="How many predictions, or heads.",
+)
 @click.option("--most", type=float, help="Exit with 1 where the first row changes more, 0..1.")
 @as_table
 @click.pass_context

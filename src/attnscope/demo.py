@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from attnscope import analytic, pretrained
-from attnscope.errors import InputError, MissingDependencyError
+from attnscope.errors import InputError, MissingDependencyError, SaveError
 from attnscope.view import View
 
 SENTENCE_A = "The cat sat on the mat because it was tired."
@@ -121,6 +121,7 @@ def run(out: Path, report: Callable[[Made], None] | None = None) -> list[Made]:
     """
     import attnscope
 
+    _make(out)
     model, tokenizer = load("minilm")
     pair = attnscope.capture(model, tokenizer, SENTENCE_A, SENTENCE_B)
     long = attnscope.capture(model, tokenizer, PARAGRAPH)
@@ -134,7 +135,6 @@ def run(out: Path, report: Callable[[Made], None] | None = None) -> list[Made]:
         ),
         ("long.html", "model view of a paragraph", long.model_view),
     ]
-    out.mkdir(parents=True, exist_ok=True)
     made = []
     for name, about, draw in pages:
         start = time.perf_counter()
@@ -143,3 +143,12 @@ def run(out: Path, report: Callable[[Made], None] | None = None) -> list[Made]:
         if report:
             report(made[-1])
     return made
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise SaveError(
+            f"cannot make the folder {folder}: {cause.strerror}. Choose one that you may write to."
+        ) from cause

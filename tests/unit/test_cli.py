@@ -420,7 +420,7 @@ def test_plot_says_what_a_figure_needs(folder, drawn, tmp_path, options, text):
 
 def test_plot_and_view_say_which_files_they_write(folder, drawn, tmp_path):
     done = invoke("plot", "--model", folder, "x", "--layer", "0", "-o", tmp_path / "x.gif")
-    assert "the suffix must be .png, .svg or .pdf, got '.gif'" in done.output
+    assert "the suffix must be .png, .svg or .pdf, got .gif" in " ".join(done.output.split())
     done = invoke("view", "--model", folder, "x", "-o", tmp_path / "x.svg")
     assert done.exit_code == 0
     assert (tmp_path / "x.svg").read_text(encoding="utf-8").startswith("<?xml")
@@ -453,3 +453,61 @@ def test_generate_makes_a_chat_of_a_system_message(monkeypatch, folder, tmp_path
     assert [args[2] for args, _ in asked] == [[user], [system, user]]
     assert asked[0][0][1] == {"head": True}
     assert asked[0][1] == {"max_new_tokens": 60}
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "expected"),
+    [
+        (
+            ["view"],
+            "x.foo",
+            "'x.foo': the suffix must be .html, .htm, .png, .svg or .pdf,",
+        ),
+        (["capture"], "x", "'x': the suffix must be .safetensors, got none."),
+        (["plot", "--layer", "0"], "x.html", "the suffix must be .png, .svg or .pdf, got .html."),
+        (["generate"], "x.txt", ".png, .svg, .pdf or .safetensors, got .txt."),
+        (["view"], "nowhere/x.html", "there is no folder"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_said_before_a_model_runs(
+    asked, folder, tmp_path, command, name, expected
+):
+    done = invoke(*command, "--model", folder, "A cat", "-o", tmp_path / name)
+    assert done.exit_code == 2
+    assert expected in " ".join(done.output.split())
+    assert asked == []
+
+
+def test_a_saved_trace_with_a_model_is_not_taken_as_a_text(asked, folder, tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"")
+    done = invoke("heads", tmp_path / "x.safetensors", "--model", folder)
+    assert done.exit_code == 2
+    assert "is a saved trace, which needs no --model: leave it out." in done.output
+    assert asked == []
+
+
+def test_capture_keeps_values_where_asked(asked, folder, tmp_path):
+    invoke("capture", "A cat", "--model", folder, "--values", "-o", tmp_path / "x.safetensors")
+    assert asked[0][1] == {"target": None, "values": True}
+
+
+def test_the_text_view_is_written_and_not_served(folder, drawn, tmp_path):
+    done = invoke("view", "--model", folder, "x", "--view", "text", "-o", tmp_path / "x.html")
+    assert done.exit_code == 0, done.output
+    assert 'data-attnscope-view="text"' in (tmp_path / "x.html").read_text(encoding="utf-8")
+    done = invoke("view", "--model", folder, "x", "--view", "text")
+    assert "the text view is not served: -o out.html writes it as a page." in done.output
+
+
+def test_no_rows_to_ablate_for_is_an_error_of_usage(folder):
+    done = invoke("ablate", "x", "--model", folder, "--heads", "0.0", "-k", "0")
+    assert done.exit_code == 2
+    assert "0 is not in the range x>=1" in done.output
+
+
+def test_a_demo_that_cannot_be_written_says_so_before_the_model_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "load", lambda _: pytest.fail("the model was loaded"))
+    (tmp_path / "file").write_text("")
+    done = invoke("demo", "--out", tmp_path / "file" / "demo")
+    assert done.exit_code == 2
+    assert f"cannot make the folder {tmp_path / 'file' / 'demo'}: Not a directory." in done.output
