@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,10 @@ WEIGHTS_NAME = re.compile(
 CROSS = re.compile(r"cross|enc_?dec|encoder_attn|multihead_attn")
 NUMBER = re.compile(r"\d+")
 SHOWN = 6
+HOW_TO_GET_WEIGHTS = (
+    "Load the model with attn_implementation='eager' and call it with output_attentions=True, or "
+    "let attnscope record it as it is: attnscope.capture(model, tokenizer, text)."
+)
 
 
 def is_mapping(value: Any) -> bool:
@@ -47,8 +51,7 @@ def stacks_of(mapping: Any) -> dict[str, list[Any]]:
     if not groups:
         raise InputError(
             "nothing in this mapping is attention: expected arrays [batch, head, query, key] whose "
-            f"rows sum to 1. It has {_listed(leaves)}. Pass the arrays themselves, one a layer: "
-            "from_attention([cache[name] for name in names], tokens)."
+            f"rows sum to 1. It has {_listed(leaves)}. {_next_step(leaves)}"
         )
     stacks: dict[str, list[Any]] = {}
     for pattern, members in groups.items():
@@ -117,6 +120,16 @@ def _by_layer(members: dict[tuple[int, ...], Any]) -> list[Any]:
     for place in places:
         layers[place[axes[0]]] = members[place]
     return layers
+
+
+def _next_step(leaves: Mapping[str, Any]) -> str:
+    """A model's outputs lack attention for a reason; a cache may name it otherwise."""
+    if {"last_hidden_state", "logits"} & set(leaves):
+        return HOW_TO_GET_WEIGHTS
+    return (
+        "Pass the arrays themselves, one a layer: from_attention([cache[name] for name in names], "
+        "tokens)."
+    )
 
 
 def _listed(names: Any) -> str:

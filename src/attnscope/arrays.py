@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnscope._display import printable
-from attnscope._named import is_mapping, stacks_of
+from attnscope._named import HOW_TO_GET_WEIGHTS, is_mapping, stacks_of
 from attnscope._numbers import item_of
 from attnscope._types import Weights
 from attnscope.errors import AttnscopeWarning, InputError
@@ -26,10 +26,6 @@ from attnscope.tokens import Tokens
 from attnscope.trace import Trace
 
 SUM_TOLERANCE = 0.02
-HOW_TO_GET_WEIGHTS = (
-    "Load the model with attn_implementation='eager' and call it with output_attentions=True, or "
-    "let attnscope record it as it is: attnscope.capture(model, tokenizer, text)."
-)
 
 
 def from_attention(

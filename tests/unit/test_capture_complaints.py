@@ -170,3 +170,38 @@ def test_a_target_that_is_too_long() -> None:
 def test_relative_positions_have_no_end(name: str) -> None:
     target = {"decoder_input_ids": torch.full((1, 3), 5)} if name == "t5" else {}
     capture(build(name), inputs={"input_ids": torch.full((1, 600), 5), **target}, layers=[0])
+
+
+def test_a_text_in_the_place_of_the_tokenizer_is_told() -> None:
+    with pytest.raises(InputError, match=r"with no tokenizer: capture\(model, tokenizer, text\)"):
+        capture.capture(build("bert"), "The cat sat.")
+
+
+def test_weights_without_numbers_are_named() -> None:
+    model = build("bert").to("meta")
+    with pytest.raises(InputError) as caught:
+        capture.capture(model, inputs=text(), index=0)
+    assert str(caught.value) == (
+        "BertModel has weights without numbers (on the meta device), the first is "
+        "embeddings.word_embeddings.weight: load the model with from_pretrained, or give it "
+        "numbers with model.to_empty(device='cpu') and load_state_dict."
+    )
+
+
+def test_what_accelerate_brings_when_a_module_runs_is_let_through() -> None:
+    model = build("bert")
+    model.encoder._hf_hook = object()
+    model.encoder.to("meta")
+    importlib.import_module("attnscope.capture.checks").check_model(model)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_a_torchscript_module_is_refused() -> None:
+    traced = torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2))
+    with pytest.raises(InputError, match="TorchScript module, whose attention is not seen"):
+        capture.capture(traced, inputs={"input": torch.ones(1, 2)})
+
+
+def test_all_is_no_list_of_layers() -> None:
+    with pytest.raises(InputError, match=r"layers= must be numbers such as \[0, 5\].* got 'all'"):
+        capture.capture(build("bert"), inputs=text(), index=0, layers="all")

@@ -124,3 +124,15 @@ def test_stacks_that_cannot_be_told_apart_are_refused():
     two = {f"{tower}.{n}.probs": a for tower in ("a", "b") for n, a in enumerate(LAYERS)}
     with pytest.raises(InputError, match=r"belongs to several stacks \('a\.\*\.probs', 'b\.\*"):
         attnscope.from_attention(two)
+
+
+def test_a_models_output_without_attention_says_how_to_get_it():
+    with pytest.raises(InputError) as caught:
+        attnscope.from_attention(
+            {"last_hidden_state": np.ones((1, 2, 4)), "pooler_output": np.ones((1, 4))}
+        )
+    assert str(caught.value).endswith(
+        "It has 'last_hidden_state', 'pooler_output'. Load the model with attn_implementation="
+        "'eager' and call it with output_attentions=True, or let attnscope record it as it is: "
+        "attnscope.capture(model, tokenizer, text)."
+    )

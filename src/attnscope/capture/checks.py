@@ -31,8 +31,14 @@ AXES = {
 
 
 def check_model(model: Any) -> None:
-    """InputError unless this is a PyTorch model."""
+    """InputError unless this is a PyTorch model that can be run and watched."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError(
+            "model is a TorchScript module, whose attention is not seen from Python: give the "
+            "model that it was made of."
+        )
     if isinstance(model, nn.Module):
+        _check_weights(model)
         return
     if isinstance(model, str):
         how = f"load it first: AutoModel.from_pretrained({model!r})."
@@ -44,6 +50,17 @@ def check_model(model: Any) -> None:
         f"model must be a PyTorch module (torch.nn.Module), got {type(model).__name__}. For "
         "weights of other frameworks: attnscope.from_attention(attentions, tokens)."
     )
+
+
+def _check_weights(model: nn.Module) -> None:
+    """InputError for weights without numbers; accelerate's hooks bring some when a module runs."""
+    empty = [name for name, weight in model.named_parameters() if weight.is_meta]
+    if empty and not any(hasattr(module, "_hf_hook") for module in model.modules()):
+        raise InputError(
+            f"{type(model).__name__} has weights without numbers (on the meta device), the first "
+            f"is {empty[0]}: load the model with from_pretrained, or give it numbers with "
+            "model.to_empty(device='cpu') and load_state_dict."
+        )
 
 
 def checked(model: Any, inputs: Any) -> Any:

@@ -189,6 +189,10 @@ def numbers_of(what: str, given: Any) -> tuple[int, ...] | None:
     """Layer or head numbers, each once; None for all."""
     if given is None:
         return None
+    if isinstance(given, str):
+        raise InputError(
+            f"{what}s= must be numbers such as [0, 5], or None for all, got {given!r}."
+        )
     listed = given if hasattr(given, "__iter__") else [given]
     numbers = tuple(dict.fromkeys(index_of(what, number) for number in listed))
     if not numbers:

@@ -149,6 +149,8 @@ def _encode(
         check_decoder(model, None, inputs)
         return inputs
     if text is None:
+        if isinstance(tokenizer, str):
+            return encoded(model, None, tokenizer, text_pair, target)  # says what is missing
         raise InputError(
             "nothing to run the model on: give a text, capture(model, tokenizer, text), or "
             "prepared inputs, capture(model, inputs=tokenizer(text, return_tensors='pt'))."
