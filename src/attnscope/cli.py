@@ -7,7 +7,7 @@ import time
 import warnings
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
@@ -25,9 +25,6 @@ from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.cli_what_if import ablate_command, compare_command, sources_command
 from attnscope.errors import AttnscopeError, AttnscopeWarning
 from attnscope.wire.spec import ViewName
-
-if TYPE_CHECKING:
-    pass
 
 
 class _Group(click.Group):
@@ -91,7 +88,7 @@ def demo_command(out: Path, open_: bool) -> None:
     "--view",
     "name",
     type=click.Choice(["head", "model", "matrix", "heads", "neuron", "generation", "text"]),
-    help="Which view (text: with -o); without it, the one that suits the trace.",
+    help="Which view; without it, the one that suits the trace.",
 )
 @click.option("--layers", callback=_numbers, metavar="0,5", help="Only these layers.")
 @click.option(
@@ -121,8 +118,6 @@ def view_command(
 
     if output is not None and serve:
         raise click.UsageError("-o writes a page and --serve serves: give one of them.")
-    if output is None and name == "text":
-        raise click.UsageError("the text view is not served: -o out.html writes it as a page.")
     trace = captured(model, text, pair, target)
     if output is None:
         served(trace, name, port, not serve, options)

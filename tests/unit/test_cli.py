@@ -491,12 +491,10 @@ def test_capture_keeps_values_where_asked(asked, folder, tmp_path):
     assert asked[0][1] == {"target": None, "values": True}
 
 
-def test_the_text_view_is_written_and_not_served(folder, drawn, tmp_path):
+def test_the_text_view_is_written(folder, drawn, tmp_path):
     done = invoke("view", "--model", folder, "x", "--view", "text", "-o", tmp_path / "x.html")
     assert done.exit_code == 0, done.output
     assert 'data-attnscope-view="text"' in (tmp_path / "x.html").read_text(encoding="utf-8")
-    done = invoke("view", "--model", folder, "x", "--view", "text")
-    assert "the text view is not served: -o out.html writes it as a page." in done.output
 
 
 def test_no_rows_to_ablate_for_is_an_error_of_usage(folder):
