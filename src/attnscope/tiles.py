@@ -117,8 +117,10 @@ def _from_cells(layer: QKLayer, place: int, canvas: Canvas) -> Picture:
     query, n_key = canvas.queries, len(canvas.keys)
     sums = row_sums(layer, place, query)
     means, most = canvas.blank(np.add), canvas.blank(np.maximum)
-    many = len(query) * n_key > STRIPE
-    source, heads = (layer.head(place), [0]) if many else (layer, [place])
+    again = len(query) * n_key // STRIPE * n_key  # keys that stripes widen to float32, in all
+    source, heads = (layer, [place])
+    if again > sum(layer.shape[1:]):
+        source, heads = layer.head(place), [0]
     for queries in stripes(query, n_key, canvas.steps[0]):
         keys = canvas.covering(layer.reach(queries))
         logs = source.scores(heads, queries, keys)[0]

@@ -20,12 +20,12 @@ from tests.browser.test_matrix_view import (
     window,
 )
 
-LONG = 1100
+LONG = 1500
 
 
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    """Long enough for a worker: more than a million weights a head."""
+    """Long enough for a worker: more than two million weights a head."""
     return vectors_trace(LONG, causal=True)
 
 

@@ -22,7 +22,7 @@ function map(heads = 1, over: "mean" | "max" | null = null, id = "map"): VectorM
 
 const pageWith = (code: string | null) => new Source({ live: false, fetch: () => Promise.reject(new Error("nothing is asked for")), code: () => code });
 const CODE = "run();export{a as default};";
-const LARGE = 2 ** 20;
+const LARGE = 2 ** 21;
 
 /** A worker that runs `answerTiles` here; its messages are cloned as a browser clones them. */
 class FakeWorker {

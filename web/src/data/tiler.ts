@@ -30,7 +30,7 @@ export function vectorPlane(source: Source, { id, size, heads, over, scored }: V
 }
 
 /** Numbers a map from which a worker pays. */
-const LARGE = 2 ** 20;
+const LARGE = 2 ** 21;
 
 const tilers = new WeakMap<Source, Tiler | null>();
 
