@@ -194,6 +194,50 @@ def test_weights_whose_use_is_not_seen_are_kept_and_said() -> None:
     assert str(certificate) == "not certified: what the weights are multiplied with was not seen"
 
 
+class Apart(nn.Module):
+    """Weights are made in a module of their own, and multiplied with values in the one above."""
+
+    class Weights(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.n_heads, self.query, self.key = HEADS, *(nn.Linear(SIDE, SIDE) for _ in range(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            q, k = (one(x).unflatten(-1, (HEADS, DIM)) for one in (self.query, self.key))
+            return (q.transpose(1, 2) @ k.transpose(1, 2).mT).softmax(-1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention, self.value = Apart.Weights(), nn.Linear(SIDE, SIDE)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        v = self.value(x).unflatten(-1, (HEADS, DIM)).transpose(1, 2)
+        return (self.attention(x) @ v).transpose(1, 2).flatten(2)
+
+
+def test_weights_used_in_the_module_above_are_one_certified_layer() -> None:
+    model = nn.Sequential(Apart(), Apart()).eval()
+    recording, _ = run(model)
+    certificate = recording.verify()
+    assert [call.number for call in recording.calls] == [0, 1]
+    assert (certificate.calls, certificate.skipped) == (2, 0)
+
+
+def test_weights_used_farther_away_are_recorded_once_and_said() -> None:
+    class Far(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.near, self.value = nn.Sequential(Apart.Weights()), nn.Linear(SIDE, SIDE)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            v = self.value(x).unflatten(-1, (HEADS, DIM)).transpose(1, 2)
+            return (self.near(x) @ v).transpose(1, 2).flatten(2)
+
+    recording, _ = run(nn.Sequential(Far()).eval())
+    assert len(recording.calls) == 1
+    assert recording.verify().skipped == 1
+
+
 def test_weights_that_are_changed_before_use_are_not_certified() -> None:
     class Gated(Block):
         def matmul(self, q: Any, k: Any, v: Any) -> torch.Tensor:

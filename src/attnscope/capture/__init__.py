@@ -10,7 +10,7 @@ How a forward pass is recorded, file by file:
     mode       sees attention in a model's own code: `products`, `trails`, `tap`, `explain`
     hearing    the one place through which every call passes, to editors and the listener
     where      which module is running
-    recorder   keeps what is asked for of each call
+    recorder   keeps what is asked for of each call; `trimming`: gives free memory back
     keeping    cuts a call to the queries and the precision asked for
     layout     tells items, parts and heads apart, whatever axes they are in
     layers     queries, keys and a score spec of a call; `masks` reads and recognises masks

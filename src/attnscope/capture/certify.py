@@ -99,6 +99,8 @@ class Witness:
 
     def trim(self, queries: Bool[np.ndarray, "query"], keys: Bool[np.ndarray, "key"]) -> Witness:
         """The same without padding."""
+        if queries.all() and keys.all():
+            return self
         return replace(self, values=self.values[:, keys], output=self.output[:, queries])
 
     def _blocks(self, layer: Layer, queries: slice) -> Iterator[slice]:

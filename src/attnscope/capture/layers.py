@@ -70,8 +70,10 @@ class Attended:
         if self.unseen:
             return None
         groups = list(cast(QKLayer, layer).kv_numbers)
-        values = item.of(self.given["value"])[groups][:, cut.columns]
-        return Witness(probed(values), probed(item.of(self.out)[list(layer.heads)][:, cut.rows]))
+        values, out = item.of(self.given["value"]), item.of(self.out)
+        return Witness(
+            probed(values, groups, cut.columns), probed(out, list(layer.heads), cut.rows)
+        )
 
 
 def chosen(heads: Sequence[int] | None, n_heads: int, name: str) -> list[int]:

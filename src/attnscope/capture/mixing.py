@@ -17,7 +17,7 @@ from attnscope.capture.certify import ROWS, probes, tolerance
 from attnscope.capture.passing import Followed, Joined
 from attnscope.capture.tensors import Item, probed, stored
 from attnscope.mixing import Mixing
-from attnscope.scores import Layer
+from attnscope.scores import ALL, Layer
 
 
 class _Unknown(Exception):
@@ -72,7 +72,7 @@ def _settled(found: Followed, mixing: Mixing) -> tuple[Mixing, np.ndarray]:
     )
     if joined is not None and not mixing.lacking:
         mixing = _with_residual(mixing, joined, found.name)
-    return mixing, probed(added[None])[0]
+    return mixing, probed(added[None], [0], ALL)[0]
 
 
 def _lacking(found: Followed, branch: Any) -> str:

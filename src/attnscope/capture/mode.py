@@ -138,15 +138,23 @@ class Watch(TorchFunctionMode):
             if is_band(owner):
                 self._banded(owner, tokens_given(here), output)
             else:
-                self._tapped(owner, trail, scores, output)
+                above = [None, *here][here.index(owner)]
+                self._tapped(owner, above, trail, scores, output)
 
-    def _tapped(self, here: Running, trail: Trail, scores: torch.Tensor, output: Any) -> None:
+    def _tapped(
+        self,
+        here: Running,
+        above: Running | None,
+        trail: Trail,
+        scores: torch.Tensor,
+        output: Any,
+    ) -> None:
         tap = Tap(here.module, here.name, self._batch(here), trail, scores, output)
-        self.trails.start(output, tap.trail)
+        self.trails.start(output, Trail(tap.product, softmax=tap))
         listener: Any = listener_of(here.module)
         if listener is not None:
             listener.tapped(tap)
-            here.at_end.append(lambda: listener.untapped(tap))
+            here.at_end.append(lambda: listener.untapped(tap, above))
 
     def _banded(self, here: Running, n_tokens: int | None, output: torch.Tensor) -> None:
         listener: Any = listener_of(here.module)

@@ -28,7 +28,10 @@ class Place(NamedTuple):
 
 @dataclass
 class _Forward:
-    """The calls in one forward pass of a module; their tensors are kept, so that none is reused."""
+    """The calls in one forward pass of a module.
+
+    Their tensors are kept as long as it runs, so that the memory of none is taken for another's.
+    """
 
     serial: int = -1
     calls: list[tuple[Place, Any, Any]] = field(default_factory=list)
@@ -61,6 +64,7 @@ class Placing:
         """
         if own.serial != self._forward.serial or own.serial < 0:
             self._forward = _Forward(own.serial)
+            own.at_end.append(self._forward.calls.clear)
         earlier = self._forward.calls
         for place, other_query, other_key in earlier:
             if _same(query, other_query) and _same(key, other_key):
@@ -71,7 +75,8 @@ class Placing:
         if self.numbering.layers_of(found.path, own.name) is not None:
             found = found._replace(ordinal=len(earlier))
         place = Place(found, self.numbering.next(found, own.name, running), "first")
-        earlier.append((place, query, key))
+        if own.serial >= 0:
+            earlier.append((place, query, key))
         return place
 
 

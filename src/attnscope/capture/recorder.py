@@ -26,7 +26,7 @@ from attnscope.capture.bands import Band
 from attnscope.capture.calls import DROPOUT, Call, Cut, call_of
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.capture.following import Follower
-from attnscope.capture.hearing import listener_of
+from attnscope.capture.hearing import inside, listener_of
 from attnscope.capture.keeping import Keeping
 from attnscope.capture.layers import Attended, arranged, check_shapes, chosen, dropping
 from attnscope.capture.layout import Layout, Unresolved, layout_of
@@ -40,7 +40,8 @@ from attnscope.capture.registry import listening
 from attnscope.capture.streams import Stack
 from attnscope.capture.tap import Tap
 from attnscope.capture.tensors import Item, keep_alive, stored
-from attnscope.capture.where import attention_modules, caller, plain, watching
+from attnscope.capture.trimming import LARGE, give_back
+from attnscope.capture.where import Running, attention_modules, caller, plain, watching
 from attnscope.capture.wholes import joined, joined_witness
 from attnscope.errors import AttnscopeError, CaptureError
 from attnscope.mixing import Mixing
@@ -117,6 +118,8 @@ class Recording:
             dim = given["value"].shape[-1]
             out, got = (arranged(one, dim) for one in (output, passed_on))
             tap: Tap | None = given.get("tap")
+            if tap is not None and tap.kept:
+                raise Unresolved(f"{name} computes weights that are used far from there.")
             if tap is None or tap.edited:
                 self._attended(name, implementation, given, out, got, output)
             else:
@@ -130,11 +133,16 @@ class Recording:
         module = tap.given["module"]
         tap.place = self.place(module, tap.name, sizes, product.left, product.right)
 
-    def untapped(self, tap: Tap) -> None:
-        """The module of a softmax has ended: nothing more will be seen."""
-        if not tap.kept:
-            with self.noting(tap.given["module"]):
-                self.keep(tap)
+    def untapped(self, tap: Tap, above: Running | None) -> None:
+        """The module of a softmax has ended; that above may multiply the weights with values."""
+        if tap.kept:
+            return
+        if above is not None:
+            above.at_end.append(lambda: self.untapped(tap, None))
+            return
+        with inside(), self.noting(tap.given["module"]):
+            self.keep(tap)
+        tap.kept = True
 
     def banded(self, band: Band) -> None:
         """The windows of one forward pass of a Longformer's module."""
@@ -177,6 +185,8 @@ class Recording:
     ) -> Place:
         """Where a call in this module, of so many queries and keys, belongs."""
         own, names = caller(self, module, name)
+        if query is not None and query.nbytes >= LARGE and query.device.type == "cpu":
+            own.at_end.append(give_back)
         self.heard_in.add(own.name)
         place = self._placing.place(own, names, sizes, query, key)
         self.numbers.setdefault(place.stack, set()).add(place.number)

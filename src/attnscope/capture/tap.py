@@ -34,7 +34,6 @@ class Tap:
     """One softmax of scores; see `recorder.Heard`.
 
     Attributes:
-        trail: of the weights that it gave.
         given: `query`, `key`, `scores`, `weights`, [item x part, head, ...].
         values, out: what the weights were multiplied with, and what came of it, once that is seen.
         edited: somebody changed what makes the weights.
@@ -56,8 +55,7 @@ class Tap:
         """Raises Unresolved where rows and columns of the scores are not queries and keys."""
         self.name, self.scored = name, scored
         self.product = product = self._product(scores)
-        self.trail = Trail(product, softmax=self)
-        x, p = product.arranged(scores), product.arranged(weights)
+        x, p = product.arranged(scores), product.arranged(weights.detach())
         assert x is not None
         assert p is not None
         self.lead = tuple(x.shape[:-2])
@@ -90,8 +88,8 @@ class Tap:
         if self.values is None or self.out is None:
             return None
         heads = list(layer.heads)
-        values = item.of(self.values)[heads][:, cut.columns]
-        return Witness(probed(values), probed(item.of(self.out)[heads][:, cut.rows]))
+        values, out = item.of(self.values), item.of(self.out)
+        return Witness(probed(values, heads, cut.columns), probed(out, heads, cut.rows))
 
     def _unfolded(self, tensor: torch.Tensor, lead: Sequence[int]) -> torch.Tensor:
         """[item x part, head, token, dim] of one of two tensors multiplied."""

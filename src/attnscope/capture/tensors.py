@@ -71,12 +71,16 @@ def stored(
 
 
 def probed(
-    tensor: Float[torch.Tensor, "head token dim"],
-) -> Float[np.ndarray, "head token probe"]:
-    """Each vector reduced to its products with a few fixed random signs; see `certify`."""
+    tensor: Float[torch.Tensor, "head token dim"], heads: Sequence[int], tokens: slice
+) -> Float[np.ndarray, "kept kept_token probe"]:
+    """Some vectors, each reduced to its products with a few fixed random signs; see `certify`."""
     signs = _signs(tensor.shape[-1], tensor.device)
+    n_tokens = len(range(*tokens.indices(tensor.shape[1])))
+    products = np.empty((len(heads), n_tokens, signs.shape[1]), np.float32)
     with torch.autocast(tensor.device.type, enabled=False):
-        products: np.ndarray = (tensor.detach().float() @ signs).cpu().numpy()
+        for place, head in enumerate(heads):
+            found = tensor[head, tokens].detach().float() @ signs
+            products[place] = found.cpu().numpy()
     return products
 
 

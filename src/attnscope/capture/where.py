@@ -132,6 +132,7 @@ def _ending(who: Any) -> Callable[..., None]:
         if top is not None and top.who is who and top.module is module:
             for call in _here.stack.pop().at_end:
                 call()
+            top.at_end.clear()
 
     return end
 

@@ -49,6 +49,8 @@ def _share_keys(parts: Sequence[QKLayer]) -> bool:
 
 def joined_witness(witnesses: Sequence[Witness | None]) -> Witness | None:
     """What such a layer is held to; None where one of the parts has none."""
+    if len(witnesses) == 1:
+        return witnesses[0]
     seen = [witness for witness in witnesses if witness is not None]
     if len(seen) < len(witnesses):
         return None
