@@ -47,6 +47,11 @@ bitsandbytes 0.50 (NF4, on the CPU) and HQQ 0.2.8 (4 bits); and what accelerate 
 SDPA and eager code of one model may differ by some percent in a weight: a capture shows what ran.
 GPTQ and AWQ were not tried.
 
+**Older Transformers**: under 4.48.3, the oldest that attnscope takes, `python -m tests.zoo.older`
+gives BART, BERT, BLOOM, CANINE, CodeGen, DeBERTa (v1, v2), Falcon, GPT-2, GPT-J, GPT-Neo, Llama,
+Mistral, MPT, OPT, Perceiver, Phi, Swin, T5, ViT, XLM and XLNet exactly, and Gemma 2 in eager code;
+its SDPA leaves the softcap out in that version, and a capture records what the model computes.
+
 **Computed by**: the attention function of Transformers that the model is loaded with (SDPA or
 eager; `F.scaled_dot_product_attention` called in the model's own code counts as SDPA), or a softmax
 in the model's own code. **Q, K**: layers of one item whose queries and keys are kept, of all; the

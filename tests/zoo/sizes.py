@@ -31,6 +31,10 @@ config(*(f"{kind}_text" for kind in WHOLE), rope_parameters=SECTIONS)
 config("glm4v_moe", text_config={"rope_parameters": HALF})
 config("glm4v_moe_text", rope_parameters=HALF)
 
+# Layers named in pairs, which 4.x does not take from a list
+
+config("gpt_neo", attention_types=[[["global", "local"], 1]])
+
 # Hybrids: one layer of each kind
 
 MAMBA = {"mamba_headdim": 16, "n_mamba_heads": 4, "mamba_ngroups": 1}

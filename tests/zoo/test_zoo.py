@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.zoo import older
 from tests.zoo.__main__ import PAGE, RESULTS, group, page
 from tests.zoo.compare import EXACT, compared
 from tests.zoo.odd import REASONS
@@ -66,3 +67,13 @@ def test_the_page_is_that_of_the_results() -> None:
 def test_the_page_names_every_type() -> None:
     rows: Any = PAGE.read_text(encoding="utf-8").count("\n| ")
     assert rows >= len(KNOWN)
+
+
+def test_the_script_for_other_versions_knows_its_types() -> None:
+    assert set(older.TYPES) <= set(BUILT)
+    assert set(older.REASONS) <= set(older.TYPES)
+    said, good = older.told("gpt2")
+    assert good
+    assert said.startswith("exact: 4 layers, error ")
+    said, good = older.told("rwkv")
+    assert not good
