@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from pictures import PICTURES, small
+from gallery import PICTURES, small
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from attnscope import pretrained

@@ -1,20 +1,18 @@
 """Makes the pictures of README and docs from the shelf's real MiniLM.
 
-make pictures        writes docs/pictures/{first-screen,text-view}-{light,dark}.png, and
-                     figures_*.png: the figures of the examples of these names
+make pictures        writes docs/pictures/{first-screen,text-view}-{light,dark}.png, and with
+                     gallery.py the pictures and the page of all examples
 """
 
 from __future__ import annotations
 
-import runpy
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+import gallery
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from attnscope.capture import forward
@@ -24,6 +22,9 @@ from attnscope.hosts.html import fragment_text
 from attnscope.trace import Trace
 
 Scheme = Literal["light", "dark"]
+FIRST = 220_000
+"""Bytes of a picture in the README."""
+
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
@@ -61,7 +62,7 @@ def text_view(trace: Trace, scheme: Scheme) -> str:
 
 
 ALL = (
-    Picture("first-screen", first_screen, 2, 1440, 660),
+    Picture("first-screen", first_screen, 2, 1440, 680),
     Picture("text-view", text_view, 1, 860, 400),
 )
 
@@ -76,27 +77,12 @@ def shoot(browser: Browser, source: Path, target: Path, made: Picture, scheme: S
     window.goto(source.as_uri())
     expect(window.locator("[data-attnscope-state=drawn]")).to_have_count(made.views)
     window.screenshot(path=target)
-    small(target)
+    gallery.small(target, FIRST)
     window.close()
-
-
-def small(target: Path) -> None:
-    """Save a picture with 256 colours, and say how large it is."""
-    Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
-    print(f"{target}  {target.stat().st_size / 1000:.0f} KB", file=sys.stderr)
-
-
-def figures() -> None:
-    """The figure of every example that makes one."""
-    for path in sorted((ROOT / "examples").glob("figures_*.py")):
-        target = PICTURES / f"{path.stem}.png"
-        runpy.run_path(str(path))["figure"].savefig(target, dpi=130)
-        small(target)
 
 
 def main() -> None:
     """Write all pictures."""
-    figures()
     trace = forward.capture(*load("minilm"), TEXT)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(
@@ -110,6 +96,7 @@ def main() -> None:
                 text = PAGE.format(scheme=scheme, ground=ground, body=body)
                 source.write_text(text, encoding="utf-8")
                 shoot(browser, source, PICTURES / f"{made.name}-{scheme}.png", made, scheme)
+        gallery.make(browser)
         browser.close()
 
 
