@@ -1,8 +1,8 @@
 """Where does an answer come from? A weight share beside what happens without.
 
 The model (trained by tests/fixtures/make_answers.py) answers questions about who has what. Of the
-attention of the answer "blue hat", the first sentence gets the most, 0.27, and the second one,
-which says it, 0.24. Hidden from all other tokens, the first one changes nothing; without the second
+attention of the answer "blue hat", the first sentence gets the most, 0.30, and the second one,
+which says it, 0.29. Hidden from all other tokens, the first one changes nothing; without the second
 one the answer's log-probability falls by 0.7, and the best answer elsewhere is another one's.
 
 What this shows: which sentence the answer depends on, which the shares did not say. What it does
@@ -25,4 +25,4 @@ context = "anna has red ball . ben has blue hat . dora has green lamp ."
 found = attnscope.find_answer(model, tokenizer, question, context)
 print(found)
 
-view = attnscope.capture(model, tokenizer, question, context).head_view(layer=2)
+view = found.text_view()

@@ -15,10 +15,11 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attnscope.answer import Answer
     from attnscope.arrays import from_attention
     from attnscope.attributions import Saliency
     from attnscope.bertviz.install import install_as_bertviz
-    from attnscope.capture.answers import Answer, find_answer, sources
+    from attnscope.capture.answers import find_answer, sources
     from attnscope.capture.attribution import logit_attribution
     from attnscope.capture.forward import capture
     from attnscope.capture.generation import generate
@@ -52,7 +53,7 @@ _HOMES = {
     "ablate": "capture.interventions",
     "patch": "capture.interventions",
     "importance": "capture.importance",
-    "Answer": "capture.answers",
+    "Answer": "answer",
     "find_answer": "capture.answers",
     "sources": "capture.answers",
     "predictions": "capture.predictions",

@@ -13,7 +13,7 @@ import torch
 from playwright.sync_api import Locator, Page, expect
 
 import attnscope
-from attnscope import AttnscopeWarning, Document, Documents
+from attnscope import AttnscopeWarning, Document, Documents, pretrained
 from attnscope.predicted import Predicted
 from attnscope.trace import Trace
 from attnscope.view import View
@@ -502,6 +502,41 @@ def test_a_saliency_shows_one_method_at_a_time_and_the_table(show, salient):
 @pytest.mark.parametrize("width", [400, 600, 1400])
 def test_a_saliency_fits_the_page(show, salient, width):
     view = show(salient.text_view(), width=width)
+    assert view.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# Answers.
+
+
+@pytest.fixture(scope="module")
+def answered(root: Path) -> attnscope.Answer:
+    model, tokenizer = pretrained.load(str(root / "tests/fixtures/answers"), head=True)
+    context = "anna has red ball . ben has blue hat . dora has green lamp ."
+    return attnscope.find_answer(model, tokenizer, "what has ben ?", context)
+
+
+def test_an_answer_is_marked_and_its_sources_stand_below(show, answered):
+    view = show(answered.text_view())
+    assert " ".join(view.locator(".tok.marked").all_inner_texts()) == answered.text
+    table = view.get_by_role("region", name="Where the answer comes from")
+    rows = table.locator("tbody tr").all_inner_texts()
+    for text, row in zip(rows, answered.sources.rows(), strict=True):
+        numbers = [f"{row[name]:.3f}" for name in ("weight", "norm", "effect")]
+        assert text.split("\t") == [row["part"], *numbers, row["without"]]
+    blocks = view.locator(".block > b").all_inner_texts()
+    assert blocks == ["question", *answered.sources["part"]]
+    assert_shaded(view, answered.shares["weight"])
+    view.locator("select[name=quantity]").select_option("norm")
+    settle(view)
+    assert_shaded(view, answered.shares["norm"])
+    view.locator("select[name=special]").select_option("hide")
+    settle(view)
+    assert " ".join(view.locator(".tok.marked").all_inner_texts()) == answered.text
+
+
+@pytest.mark.parametrize("width", [400, 600, 1400])
+def test_an_answer_fits_the_page(show, answered, width):
+    view = show(answered.text_view(), width=width)
     assert view.page.evaluate("document.documentElement.scrollWidth") <= width
 
 

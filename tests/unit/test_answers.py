@@ -15,6 +15,7 @@ from tokenizers import processors
 
 import attnscope
 from attnscope import InputError, cli, pretrained
+from attnscope.wire.answer import answer, requests_of
 from tests.generating import build_writer
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
 from tests.words import word_tokenizer
@@ -218,6 +219,37 @@ def test_the_best_span_of_the_context_is_the_answer(reader: Any) -> None:
         assert row["without"] == " ".join(words[begin : end + 1])
     assert found.sources["norm"].sum() <= 1 + 1e-6
     assert repr(found).startswith(f"'{found.text}' (")
+
+
+def test_the_page_of_an_answer_has_its_shares_and_the_table(reader: Any) -> None:
+    model, tokenizer = reader
+    found = attnscope.find_answer(model, tokenizer, "w1 w2", CONTEXT)
+    first, stop = found.span
+    trace = attnscope.capture(model, tokenizer, "w1 w2", CONTEXT)
+    rows = np.mean(
+        [trace.weights(layer)[:, first:stop] for layer in trace.stream().numbers], (0, 1)
+    )
+    kept = ~trace.tokens.special
+    kept[0] = False
+    right = np.where(kept, rows / rows[:, kept].sum(-1, keepdims=True), 0).mean(0)
+    np.testing.assert_allclose(found.shares["weight"], right, atol=1e-6)
+    for row in found.sources.rows():
+        for name in ("weight", "norm"):
+            inside = found.shares[name][list(found.parts[row["part"]])]
+            assert inside.sum() == pytest.approx(row[name], abs=1e-5)
+    view = found.text_view()
+    spec = view.spec
+    assert json.loads(json.dumps(spec)) == spec
+    assert [one["quantity"]["name"] for one in spec["streams"]] == ["weight", "norm"]
+    side = spec["sides"][spec["streams"][0]["key"]]
+    assert side["marked"] == list(range(first, stop))
+    names = ["question", *found.sources["part"]]
+    assert [segment["name"] for segment in side["segments"]] == names
+    (table,) = spec["tables"]
+    assert [row[4] for row in table["rows"]] == found.sources["without"].tolist()
+    assert [row[3] for row in table["rows"]] == [f"{e:.3f}" for e in found.sources["effect"]]
+    assert f"“{found.text}” ({found.probability:.3f})" in spec["title"]
+    assert all(answer(view.trace, spec, request).data for request in requests_of(spec))
 
 
 def test_parts_of_a_context_and_the_longest_answer(reader: Any) -> None:

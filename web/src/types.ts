@@ -34,6 +34,7 @@ export interface SideSpec {
   numbers?: number[];
   /** Of merged lists: what each token is in this one. */
   kinds?: Kind[];
+  marked?: number[];
 }
 
 /** How a layer makes weights from queries and keys. */

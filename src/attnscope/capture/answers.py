@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,17 @@ import torch
 from jaxtyping import Float
 
 from attnscope._numbers import index_of
+from attnscope.answer import Answer
 from attnscope.capture.checks import check_model, forward_inputs, has_decoder
 from attnscope.capture.running import bare, device_of
-from attnscope.capture.sources import Answered, Asked, effects, over_answer, ranges_of
+from attnscope.capture.sources import (
+    Answered,
+    Asked,
+    effects,
+    over_answer,
+    ranges_of,
+    shares_of,
+)
 from attnscope.errors import InputError
 from attnscope.measures.table import Table
 from attnscope.segments import Range, tokens_in
@@ -74,7 +81,9 @@ def sources(
     names = [tokenizer.decode([number]) for number in new]
     asked, answered = (_of_pair if has_decoder(model) else _of_decoder)(model, ids, new, names)
     parts = tokens_in(tokens, prompt, named)
-    table = effects(asked, answered, parts, asked.without([(), *parts.values()]))
+    table = effects(
+        shares_of(asked, answered, tokens), answered, parts, asked.without([(), *parts.values()])
+    )
     return table if per == "token" else over_answer(table)
 
 
@@ -135,28 +144,6 @@ def _log_probability_of(
     return rows.gather(2, wanted[None, :, None].expand(len(rows), -1, -1))[..., 0]
 
 
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """An answer that a question-answering model found in a context.
-
-    Attributes:
-        text: the answer.
-        start, stop: where it stands in the context, in characters.
-        probability: of its first and last token together.
-        sources: one row a part of the context: `part`, `weight`, `norm`, `effect` as in
-            `attnscope.sources`, and `without`: the best answer elsewhere when the part is hidden.
-    """
-
-    text: str
-    start: int
-    stop: int
-    probability: float
-    sources: Table
-
-    def __repr__(self) -> str:
-        return f"{self.text!r} ({self.probability:.3f})\n{self.sources}"
-
-
 def find_answer(
     model: Any,
     tokenizer: Any,
@@ -210,12 +197,25 @@ def find_answer(
     start, stop = _characters(tokens, first, last)
     answered = Answered([context[start:stop]], "self", (first, last + 1))
     scores = spans[:, first - within.start, last - within.start, None]
-    table = over_answer(effects(asked, answered, parts, scores))
+    shares = shares_of(asked, answered, tokens)
+    table = over_answer(effects(shares, answered, parts, scores))
     columns: dict[str, Any] = {**table.columns, "without": [
         context[slice(*_characters(tokens, *_span(left, within, longest, places)))]
         for left, places in zip(spans[1:], parts.values(), strict=True)
     ]}  # fmt: skip
-    return Answer(context[start:stop], start, stop, float(np.exp(scores[0, 0])), Table(columns))
+    weights = np.where(shares.kept, shares.weights.mean(0), 0)
+    return Answer(
+        text=context[start:stop],
+        start=start,
+        stop=stop,
+        probability=float(np.exp(scores[0, 0])),
+        sources=Table(columns),
+        tokens=tokens,
+        span=(first, last + 1),
+        parts=parts,
+        shares={"weight": weights, "norm": shares.norms.mean(0)},
+        model=shares.model,
+    )
 
 
 def _characters(tokens: Tokens, first: int, last: int) -> tuple[int, int]:

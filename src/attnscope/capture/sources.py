@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from attnscope.capture.checks import taken
 from attnscope.capture.editing import Intervention, intervening
@@ -26,6 +26,7 @@ from attnscope.measures.moved import layer_norms, why_not_moved
 from attnscope.measures.table import Table
 from attnscope.segments import Range, checked, marked
 from attnscope.stream import Stream
+from attnscope.tokens import Tokens
 
 Parts = Mapping[str, Sequence[int]]
 """Places of the context's tokens by the name of their part."""
@@ -84,25 +85,49 @@ class Answered:
     rows: tuple[int, int]
 
 
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """What the answer's rows get from each token of the context.
+
+    Attributes:
+        weights: share of the weight of the tokens that are `kept`, mean over layers and heads.
+        norms: share in what is moved, mean over layers; NaN where that is not known.
+        kept: False for the sink (the first token) and special tokens.
+        model: the model's name.
+    """
+
+    weights: Float[np.ndarray, "query key"]
+    norms: Float[np.ndarray, "query key"]
+    kept: Bool[np.ndarray, "key"]
+    model: str
+
+
+def shares_of(asked: Asked, answered: Answered, tokens: Tokens) -> Shares:
+    """Run the model once more, and look at the answer's rows; `tokens` are those of the context."""
+    trace = capture(asked.model, inputs=asked.inputs, values=True, progress=False)
+    stream = trace.streams[answered.stream]
+    weights, norms = _weights(stream, answered.rows), _norms(stream, answered.rows)
+    kept = np.ones(len(stream.key), bool)
+    kept[: len(tokens)] = ~tokens.special
+    kept[0] = False
+    with np.errstate(invalid="ignore"):
+        of_kept = weights / weights[:, kept].sum(-1, keepdims=True)
+    return Shares(of_kept, norms, kept, trace.provenance.model)
+
+
 def effects(
-    asked: Asked, answered: Answered, parts: Parts, scores: Float[np.ndarray, "run answer"]
+    found: Shares, answered: Answered, parts: Parts, scores: Float[np.ndarray, "run answer"]
 ) -> Table:
     """Columns `part`, `token` (number in the answer), `text`, `weight`, `norm`, `effect`.
 
     `scores`: of the answer's tokens in the model as it is, and then without each part.
     """
-    trace = capture(asked.model, inputs=asked.inputs, values=True, progress=False)
-    stream = trace.streams[answered.stream]
-    weights, norms = _weights(stream, answered.rows), _norms(stream, answered.rows)
-    kept = ~stream.key.special
-    kept[0] = False
-    with np.errstate(invalid="ignore"):
-        of_kept = weights / weights[:, kept].sum(-1, keepdims=True)
     rows: list[dict[str, Any]] = []
     for (name, places), effect in zip(parts.items(), scores[0] - scores[1:], strict=True):
-        inside = np.zeros(len(kept), dtype=bool)
+        inside = np.zeros(len(found.kept), dtype=bool)
         inside[list(places)] = True
-        shares = (of_kept[:, inside & kept].sum(-1), norms[:, inside].sum(-1))
+        counted = inside & found.kept
+        shares = (found.weights[:, counted].sum(-1), found.norms[:, inside].sum(-1))
         weight, norm = (_as_many(len(effect), share) for share in shares)
         rows += [
             {"part": name, "token": at, "text": text, "weight": w, "norm": n, "effect": e}

@@ -32,6 +32,7 @@ class SideSpec(TypedDict):
 
     `spaced`, where the tokens are to be read as text, names those with white space before them.
     `numbers` are the tokens' numbers in the whole text, where only some were kept.
+    `marked` tokens are what the page is about: an answer.
     `kinds`, where two lists were merged, says of each token whether both have the same.
     """
 
@@ -43,6 +44,7 @@ class SideSpec(TypedDict):
     spaced: NotRequired[list[int]]
     numbers: NotRequired[list[int]]
     kinds: NotRequired[list[Literal["same", "replaced", "alone", "gap"]]]
+    marked: NotRequired[list[int]]
 
 
 class RulesSpec(TypedDict):

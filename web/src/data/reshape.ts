@@ -44,6 +44,7 @@ export function cutSide(side: SideSpec, at: number[] | null): ShownSide {
     segments: segments.filter(({ start, stop }) => stop > start),
     ...(side.numbers && { numbers: at.map((i) => side.numbers![i]!) }),
     ...(side.spaced && { spaced: at.flatMap((from, to) => (side.spaced!.some((i) => i <= from && i > (at[to - 1] ?? -1)) ? to : [])) }),
+    ...(side.marked && { marked: side.marked.flatMap((i) => place.get(i) ?? []) }),
     ...(side.kinds && { kinds: at.map((i) => side.kinds![i]!) }),
     at,
   };

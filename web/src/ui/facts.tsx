@@ -75,7 +75,7 @@ export function Beside({ table: { title, columns, rows, about }, current }: { ta
         <tbody>
           {rows.map((cells) => (
             <tr key={cells[0]} aria-current={cells[0] === current}>
-              {cells.map((cell, i) => (i ? <td class="value">{cell}</td> : <th scope="row">{cell}</th>))}
+              {cells.map((cell, i) => (i ? <td class={/^[−-]?[\d.]+$/.test(cell) ? "value" : ""}>{cell}</td> : <th scope="row">{cell}</th>))}
             </tr>
           ))}
         </tbody>

@@ -61,14 +61,14 @@ export function Prose(props: ProseProps) {
 }
 
 function Block({ side, start, end, name }: { side: SideSpec; start: number; end: number; name: string }) {
-  const [special, spaced] = [new Set(side.special), new Set(side.spaced)];
+  const [special, spaced, marked] = [new Set(side.special), new Set(side.spaced), new Set(side.marked)];
   const parts = [];
   for (let i = start; i < end; i++) {
     if (spaced.has(i) && i > start) parts.push(" ");
     parts.push(
       <span
-        key={i} role="option" class={`${special.has(i) ? "tok special" : "tok"} ${side.kinds?.[i] ?? ""}`} data-index={i} tabIndex={-1} aria-selected={false}
-        aria-label={`${side.kinds?.[i] === "gap" ? "not in this text" : shownText(side.text[i]!)}, token ${numberOf(side, i)}`}
+        key={i} role="option" class={`${special.has(i) ? "tok special" : "tok"} ${side.kinds?.[i] ?? ""}${marked.has(i) ? " marked" : ""}`} data-index={i} tabIndex={-1} aria-selected={false}
+        aria-label={`${side.kinds?.[i] === "gap" ? "not in this text" : shownText(side.text[i]!)}, token ${numberOf(side, i)}${marked.has(i) ? ", answer" : ""}`}
       >
         {side.kinds?.[i] === "gap" ? "–" : shownText(side.text[i]!)}
       </span>,

@@ -23,6 +23,10 @@ const CSS_TEXT = `
 .sidebar { flex: 1 1 230px; max-width: 340px; position: sticky; top: 10px; display: grid; gap: 12px; }
 .sidebar.wide { flex-basis: 300px; max-width: 400px; }
 .sidebar .facts { position: static; max-width: none; }
+.tok.marked { font-weight: 700; text-decoration: underline 2.5px var(--accent); text-underline-offset: 4px; }
+.texts .beside { max-width: 78ch; margin-top: 16px; }
+.beside td:not(.value) { padding-left: 14px; }
+.beside thead th:last-child:nth-child(5) { text-align: left; padding-left: 14px; }
 .guesses { margin-top: 9px; padding-top: 8px; border-top: 1px solid var(--line); }
 .beside th { text-align: left; font-weight: 400; padding: 1px 0; overflow-wrap: break-word; }
 .beside thead th { color: var(--quiet); font-size: 11.5px; }

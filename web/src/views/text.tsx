@@ -9,7 +9,7 @@ import { numberOf, placeOf, reshaped, type Plan } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
 import { css, SHADE, SIGNED } from "../draw/color";
 import { cutOf, isShare, stackOf, type Store } from "../store";
-import type { LayerSpec, PinnedSpec, Request, SideName, SideSpec, StreamSpec } from "../types";
+import type { LayerSpec, PinnedSpec, Request, SideName, SideSpec, StreamSpec, TableSpec } from "../types";
 import { Beside, Facts, Said, type Guesses, type Told } from "../ui/facts";
 import { Legend } from "../ui/legend";
 import { messageOf, Problem, Waiting } from "../ui/note";
@@ -38,6 +38,8 @@ function TextView(props: ViewProps) {
   const compared = store.parts && (store.state.show.value === "both" ? store.parts.map(({ stream }) => stream.value) : [store.stream.value]);
   const texts = listed ? spec.streams.filter((stream) => matches(props, stream)) : compared ?? [store.stream.value];
   const page = texts.slice(0, count);
+  const isWide = ({ columns }: TableSpec) => columns.length > 3;
+  const [wide, narrow] = [spec.tables?.filter(isWide) ?? [], spec.tables?.filter((table) => !isWide(table)) ?? []];
   const ready = useReady(props, page);
   useEffect(() => setCount(PAGE), [store.state.search.value, store.state.outcome.value]);
   useLayoutEffect(() => void (page.length || status.painted()));
@@ -50,10 +52,11 @@ function TextView(props: ViewProps) {
           {compared ? <ComparedText view={props} tell={tell} ready={ready} /> : page.map((stream) => <Text key={stackOf(stream)} view={props} stream={stream} tell={tell} ready={ready} />)}
           {!texts.length && <p class="quiet">No text matches.</p>}
           {texts.length > count && <button type="button" class="plain" onClick={() => setCount(count + PAGE)}>Show {Math.min(PAGE, texts.length - count)} more</button>}
+          {wide.map((table) => <Beside key={table.title} table={table} current={undefined} />)}
         </div>
-        <div class={spec.tables || store.parts ? "sidebar wide" : "sidebar"}>
+        <div class={narrow.length || store.parts ? "sidebar wide" : "sidebar"}>
           <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} />
-          {spec.tables?.map((table) => <Beside key={table.title} table={table} current={store.stream.value.quantity?.label} />)}
+          {narrow.map((table) => <Beside key={table.title} table={table} current={store.stream.value.quantity?.label} />)}
         </div>
       </div>
       <Foot {...props} />
