@@ -15,9 +15,9 @@ from tests.models import FAMILIES, analytic_gpt2, build, make_peaked
 
 DECODERS = (
     "gpt2", "opt", "gpt_neox", "phi", "llama", "mistral", "qwen3", "gemma2", "gemma3", "gpt_oss",
-    "deepseek_v3",
+    "deepseek_v3", "bloom", "gptj",
 )  # fmt: skip
-SIDE_BY_SIDE = ("gpt_neox", "phi")
+SIDE_BY_SIDE = ("gpt_neox", "phi", "gptj")
 IDS = torch.randint(3, 64, (1, 9), generator=torch.Generator().manual_seed(1))
 
 
