@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from scipy import stats
 
 import attnscope
 from attnscope import AttnscopeWarning, InputError, pretrained
+from attnscope.capture import replay
 from attnscope.capture.replay import blocks_of
 from attnscope.measures.sampling import bootstrap
 from tests.generating import build_writer
@@ -318,6 +320,20 @@ def test_a_bar_counts_the_passes(analytic, tokenizer, capfd) -> None:
     assert "importance" in shown
     attnscope.importance(analytic, tokenizer, texts)  # some milliseconds: no bar
     assert capfd.readouterr().err == ""
+
+
+def test_runs_on_several_threads_do_not_disturb_each_other(tokenizer) -> None:
+    model, texts = build_writer("gpt2"), ["w1 w2 w3 w8", "w4 w5 w6", "w9 w9 w2"]
+
+    def ask(_: int) -> Any:
+        return attnscope.importance(model, tokenizer, texts, batch_size=3)["importance"]
+
+    expected = ask(0)
+    with ThreadPoolExecutor(3) as pool:
+        for found in pool.map(ask, range(4)):
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert all("forward" not in vars(module) for module in model.modules())
+    assert not replay._turn.locked()
 
 
 def test_an_interrupted_run_leaves_the_model_as_it_was(tokenizer) -> None:

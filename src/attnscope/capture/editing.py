@@ -29,7 +29,7 @@ from attnscope.capture.placing import Place, Placing
 from attnscope.capture.registry import editing
 from attnscope.capture.running import uncompiled
 from attnscope.capture.streams import Stack, stream_names
-from attnscope.capture.where import caller, plain, watching
+from attnscope.capture.where import NOTHING, caller, plain, watching
 from attnscope.errors import CaptureError, InputError
 
 Heads = Mapping[int, tuple[int, ...] | None]
@@ -146,7 +146,7 @@ class Intervention:
             yield
 
     def _beginning(self, name: str) -> Callable[..., None]:
-        def begin(_: nn.Module, args: Any, kwargs: Mapping[str, Any]) -> None:
+        def begin(_: nn.Module, args: Any, kwargs: Mapping[str, Any] = NOTHING) -> None:
             if self not in interventions():
                 return
             if not name or not self._pass.running:

@@ -20,6 +20,9 @@ MOST = 2**30
 """Bytes of outputs kept at most; models with more are run whole."""
 
 
+_turn = threading.Lock()
+
+
 @dataclass(eq=False)
 class Recorded:
     """Outputs of the blocks of one pass.
@@ -39,7 +42,7 @@ class Recorded:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Keep what the blocks return while the block runs, as far as there is room."""
+        """Keep what the blocks return on this thread, as far as there is room."""
         with ExitStack() as hooks:
             for name in self.blocks.values():
                 module = self.model.get_submodule(name)
@@ -47,7 +50,11 @@ class Recorded:
             yield
 
     def _keep(self, name: str) -> Any:
+        thread = threading.get_ident()
+
         def keep(_: nn.Module, __: Any, output: Any) -> None:
+            if threading.get_ident() != thread:
+                return
             self.size += sum(tensor.nbytes for tensor in _tensors(output))
             self.outputs = {} if self.size > MOST else self.outputs | {name: output}
 
@@ -58,10 +65,14 @@ class Recorded:
         """Do not run the blocks of earlier layers on this thread: hand on what they returned.
 
         `times`: as often stands each item in the batch now, one run of all items after the other.
+        One replays at a time: who comes while another thread does runs the whole model.
         """
         earlier = [name for number, name in self.blocks.items() if number < layer]
+        known = all(name in self.outputs for name in earlier)
         with ExitStack() as stack:
-            for name in earlier if all(name in self.outputs for name in earlier) else ():
+            if known and (mine := _turn.acquire(blocking=False)):
+                stack.callback(_turn.release)
+            for name in earlier if known and mine else ():
                 made = _repeated(self.outputs[name], self.items, times)
                 stack.enter_context(_returning(self.model.get_submodule(name), made))
             yield

@@ -23,6 +23,9 @@ NEVER_CALLED = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict
 PARTS = "torch.nn.modules", "transformers.activations", "transformers.pytorch_utils"
 """Files of small parts: what they compute belongs to who calls them."""
 
+NOTHING: Mapping[str, Any] = {}
+"""What PyTorch gives a hook that another thread is just taking off: it hears of nothing anyway."""
+
 Hears = Callable[[nn.Module], bool]
 
 
@@ -116,7 +119,7 @@ def _has_code(module: nn.Module) -> bool:
 
 
 def _beginning(name: str, who: Any, hears: Hears, ran: dict[str, nn.Module]) -> Callable[..., None]:
-    def begin(module: nn.Module, _: Any, kwargs: Mapping[str, Any]) -> None:
+    def begin(module: nn.Module, _: Any, kwargs: Mapping[str, Any] = NOTHING) -> None:
         if not hears(module):
             return
         ran[name] = module
