@@ -83,6 +83,47 @@ def test_relevancy_is_the_authors_update_rule(name: str) -> None:
     np.testing.assert_allclose(both[0], measures.gradient_attention(trace, 1, 2)[3:5])
 
 
+def residual_handled(relevancy: np.ndarray) -> np.ndarray:
+    """The authors' handle_residual, row by row."""
+    made = np.eye(len(relevancy))
+    for row, own in enumerate(relevancy - np.eye(len(relevancy))):
+        made[row] += own / own.sum() if own.sum() > 0 else 0
+    return made
+
+
+@pytest.mark.parametrize("name", ["t5", "marian"])
+def test_relevancy_of_cross_attention_follows_the_authors_rules(name: str) -> None:
+    """Rules 6, 7 and 10 as their script for DETR applies them, on eager weights and autograd."""
+    trace = capture(build(name), inputs=FAMILIES[name].inputs(), index=0, gradient=objective(0))
+    cams = {
+        stream: [products.clip(min=0).mean(0) for products in layers]
+        for stream, layers in by_autograd(name, 0).items()
+    }
+    source = np.eye(cams["encoder"][0].shape[0])
+    for cam in cams["encoder"]:
+        source += cam @ source
+    target, across = np.eye(len(cams["decoder"][0])), np.zeros(cams["cross"][0].shape)
+    for own, cam in zip(cams["decoder"], cams["cross"], strict=True):
+        across += own @ across
+        target += own @ target
+        across += residual_handled(target).T @ (cam @ residual_handled(source))
+    found = measures.relevancy(trace, stream="cross")
+    assert found.max() > 0
+    np.testing.assert_allclose(found, across, rtol=1e-3, atol=1e-5 * across.max())
+
+
+def test_relevancy_of_cross_attention_needs_both_stacks() -> None:
+    trace = capture(build("t5"), inputs=FAMILIES["t5"].inputs(), index=0, gradient=objective(0))
+    with pytest.raises(InputError, match=r"follows all layers: leave start_layer out\.$"):
+        measures.relevancy(trace, start_layer=1, stream="cross")
+    alone = attnscope.Trace([trace.streams["cross"]], trace.provenance)
+    with pytest.raises(InputError, match=r"^relevancy needs the same tokens on both sides; cross"):
+        measures.relevancy(alone)
+    plain = capture(build("t5"), inputs=FAMILIES["t5"].inputs(), index=0)
+    with pytest.raises(InputError, match=r"^this needs gradients, which layer 0 of encoder lacks"):
+        measures.relevancy(plain, stream="cross")
+
+
 def test_a_weights_gradient_predicts_what_taking_a_little_of_it_does() -> None:
     """Finite differences: the attention output of one head is made a little smaller."""
     inputs, model = FAMILIES["gpt2"].inputs(), build("gpt2").double()
