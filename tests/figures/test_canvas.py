@@ -15,6 +15,16 @@ from PIL import Image
 
 import attnscope
 from attnscope import InputError, plot
+from attnscope.measures import Table
+
+SOURCES = Table(
+    {
+        "part": np.array(["chunk", "question"]),
+        "weight": np.array([0.7, 0.2]),
+        "norm": np.array([0.6, 0.3]),
+        "effect": np.array([2.5, -0.1]),
+    }
+)
 
 FIGURES = {
     "head": lambda trace, ax: plot.head(trace, 1, 0, ax=ax),
@@ -24,6 +34,7 @@ FIGURES = {
     "model": lambda trace, ax: plot.model(trace, ax=ax),
     "neurons": lambda trace, ax: plot.neurons(trace, 1, 0, 3, ax=ax),
     "rollout": lambda trace, ax: plot.rollout(trace, ax=ax),
+    "sources": lambda _, ax: plot.sources(SOURCES, ax=ax),
     "text": lambda trace, ax: plot.text(trace, 2, ax=ax),
 }
 
@@ -74,7 +85,7 @@ def test_nothing_is_cut_off_at_the_edges(causal, draw):
 
 
 @pytest.mark.parametrize("width", [2.5, 3.4, 6.9])
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"neurons"}))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"neurons", "sources"}))
 def test_a_new_figure_has_the_width_asked_for(causal, name, width):
     options = {
         "head": (1, 0), "layer": (1,), "measure": ("entropy",), "lines": (1,), "model": (),

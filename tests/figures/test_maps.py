@@ -354,3 +354,15 @@ def test_a_grid_needs_a_column_and_known_heads(trace):
         plot.layer(trace, 0, [1, 8])
     with pytest.raises(InputError, match=r"Did you mean 'entropy'"):
         plot.measure(trace, "entrpy")
+
+
+def test_a_long_name_is_cut_on_an_axis(trace):
+    long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
+    named = attnscope.from_attention(trace.weights(0)[None], [long, "b", "c", "d", "e", "f"])
+    ax = plot.head(named, 0, 0, ax=Figure())
+    for axis in (ax.xaxis, ax.yaxis):
+        texts = [label.get_text() for label in axis.get_ticklabels()]
+        assert texts[0].startswith("Donaudampf")
+        assert texts[0].endswith("…")
+        assert texts[1:] == list("bcdef")
+    assert ax.figure.get_size_inches()[0] < 4

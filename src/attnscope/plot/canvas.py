@@ -22,6 +22,9 @@ PAGE = 6.9
 """Inches of the text of a page."""
 
 TALL = 9.0
+NAMED = 95.0
+"""Points of a token's name on an axis; longer ones end in an ellipsis."""
+
 LARGEST, SMALLEST = 8.0, 5.0
 """Points of token labels: never larger, and thinned out rather than smaller."""
 
@@ -100,6 +103,15 @@ def wrapped(words: Sequence[str], between: str, room: float, size: float, letter
     return "\n".join(lines)
 
 
+def shortened(text: str, room: float, size: float, letters: Letters) -> str:
+    """The text, or as much of it as there is room for and an ellipsis."""
+    if letters.width(text, size) <= room:
+        return text
+    while text and letters.width(text + "…", size) > room:
+        text = text[:-1]
+    return text + "…"
+
+
 def thinned(count: int, room: float) -> tuple[int, float]:
     """(every how many tokens get a label, its size in points) for rows of `room` points."""
     every = max(1, -(-int(SMALLEST * 1.15 * 100) // max(int(room * 100), 1)))
@@ -122,7 +134,8 @@ def label_ticks(
 ) -> None:  # fmt: skip
     """Name places on an axis by texts, as they are."""
     axis = ax.xaxis if side == "key" else ax.yaxis
-    axis.set_ticks(list(places), [letters.shown(text) for text in texts])
+    names = [shortened(text, NAMED, size, letters) for text in texts]
+    axis.set_ticks(list(places), [letters.shown(name) for name in names])
     ax.tick_params(axis=axis.axis_name, length=0, pad=2, labelcolor=ink.ink)
     for place, label in enumerate(axis.get_ticklabels()):
         plain(label).set(fontsize=size, fontfamily=list(letters.family), rotation=90 * turned)

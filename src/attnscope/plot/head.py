@@ -7,6 +7,7 @@ from typing import Any
 from attnscope._numbers import index_of
 from attnscope.plot.canvas import (
     COLUMN,
+    NAMED,
     PAGE,
     axes_on,
     label_ticks,
@@ -20,7 +21,7 @@ from attnscope.plot.canvas import (
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.maps import add_bar, draw_map, notes_of, scale_of
-from attnscope.plot.part import Part, part_of
+from attnscope.plot.part import Part, SideName, part_of
 from attnscope.trace import Trace
 from attnscope.wire.spec import Theme
 
@@ -92,11 +93,11 @@ def framed_map(
 ) -> Any:
     """An Axes with limits, token names and axis names for one map."""
     n_query, n_key = len(part.query), len(part.key)
-    named = max(letters.width(text, 8) for text in part.texts("query")[:400]) / 72
+    named = _widest(part, "query", letters)
     beside = named + 0.35 + (0.65 if bar else 0.1)
     natural = min(max(n_key * ROOM + beside, 2.0), PAGE)
     across = (width or (COLUMN if COLUMN - 0.4 < natural < COLUMN else natural)) - beside
-    below = max(letters.width(text, 8) for text in part.texts("key")[:400]) / 72
+    below = _widest(part, "key", letters)
     high = across * n_query / n_key
     ax, sized = axes_on(ax, (across + beside, high + min(below, 1.5) + 0.65), ink)
     if not sized:
@@ -106,6 +107,11 @@ def framed_map(
     for side, room in (("query", 72 * high / n_query), ("key", 72 * across / n_key)):
         _name(ax, side, part, room, ink, letters, one)
     return ax
+
+
+def _widest(part: Part, side: SideName, letters: Letters) -> float:
+    """Inches of the longest name of a side."""
+    return min(NAMED, max(letters.width(text, 8) for text in part.texts(side)[:400])) / 72
 
 
 def _name(

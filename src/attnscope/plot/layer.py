@@ -8,6 +8,7 @@ from typing import Any
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.plot.canvas import (
+    NAMED,
     PAGE,
     TALL,
     axes_on,
@@ -121,7 +122,8 @@ class _Grid:
         self, ax: Any, ink: Ink, letters: Letters, bar: bool, width: float | None, one: str
     ) -> Any:
         """An Axes with limits and names of tokens along its left and lower edge."""
-        beside = max(letters.width(text, 6) for text in self.part.texts("query")[:400]) / 72 + 0.35
+        widest = max(letters.width(text, 6) for text in self.part.texts("query")[:400])
+        beside = min(NAMED, widest) / 72 + 0.35
         across = (width or PAGE) - beside - (0.6 if bar else 0.1)
         n_key, n_query = self.size
         cell = min(72 * across / self.cols - BETWEEN, 72 * 2.2)

@@ -13,7 +13,17 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from attnscope.plot.canvas import COLUMN, TALL, axes_on, plain, points, side_name, thinned, wrapped
+from attnscope.plot.canvas import (
+    COLUMN,
+    TALL,
+    axes_on,
+    plain,
+    points,
+    shortened,
+    side_name,
+    thinned,
+    wrapped,
+)
 from attnscope.plot.colors import Rgb, hexed
 from attnscope.plot.curves import Frame, draw_curves, share_of
 from attnscope.plot.fonts import Letters, letters_for
@@ -145,7 +155,7 @@ def _column(
         faint = special[place] or (at is not None and place != at)
         plain(ax.text(
             right - 5 if side == "query" else left + 5, layout.frame.middle(place),
-            letters.shown(_cut(texts[place], right - left - 8, layout.size, letters)),
+            letters.shown(shortened(texts[place], right - left - 8, layout.size, letters)),
             ha="right" if side == "query" else "left", va="center_baseline", fontsize=layout.size,
             fontfamily=list(letters.family), color=ink.quiet if faint else ink.ink,
         ))  # fmt: skip
@@ -154,15 +164,6 @@ def _column(
         ax.add_patch(
             Rectangle(*box, facecolor=ink.wash, edgecolor=ink.accent, linewidth=0.8, zorder=0.5)
         )
-
-
-def _cut(text: str, room: float, size: float, letters: Letters) -> str:
-    """The text, or as much of it as there is room for and an ellipsis."""
-    if letters.width(text, size) <= room:
-        return text
-    while text and letters.width(text + "…", size) > room:
-        text = text[:-1]
-    return text + "…"
 
 
 def _boxes(ax: Any, picture: Picture, layout: Layout, ink: Ink) -> None:
@@ -215,7 +216,7 @@ def _segments(
             continue
         top, bottom = ((place - shown.start) * layout.row for place in (start, stop))
         ax.add_line(Line2D([x, x], [top + 1.5, bottom - 1.5], color=ink.strong, linewidth=1.2))
-        name = _cut(segment.name, bottom - top - 4, 7, letters)
+        name = shortened(segment.name, bottom - top - 4, 7, letters)
         plain(ax.text(
             x + (-2 if side == "query" else 2), (top + bottom) / 2, letters.shown(name),
             rotation=90 if side == "query" else -90, ha="right" if side == "query" else "left",
