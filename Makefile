@@ -81,6 +81,7 @@ test-fast: $(VENV)/.test web ## without browser and packaging tests
 
 pictures: $(VENV)/.test web chromium ## remake the pictures of the README
 	@$(BIN)/python scripts/pictures.py
+	@$(BIN)/python scripts/compare_pictures.py
 
 bench: $(VENV)/.test web chromium ## the speed and size bars, beside BertViz
 	@$(BIN)/python -m benchmarks

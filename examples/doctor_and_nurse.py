@@ -16,9 +16,9 @@ model, tokenizer = load("minilm")
 she = attnscope.capture(model, tokenizer, "The doctor asked the nurse a question. She laughed.")
 he = attnscope.capture(model, tokenizer, "The doctor asked the nurse a question. He laughed.")
 
-comparison = attnscope.compare(she, he)
+comparison = attnscope.compare(she, he, names=("she", "he"))
 print(comparison)
 print(comparison.heads().take(slice(5)))
 print(comparison.pairs(5))
 
-view = comparison.matrix_view(layer=1, head=3)
+view = comparison.head_view(layer=1, heads=[3])  # both; show="difference" for he minus she

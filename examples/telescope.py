@@ -30,4 +30,6 @@ for word in words:
 for head in (2, 6, 9):
     print(table.take((table["layer"] == 1) & (table["head"] == head)), "\n")
 
-view = attnscope.capture(model, tokenizer, text).head_view(layer=1, heads=[2, 6, 9])
+texts = (text, variants["1 × yesterday"])
+both = [attnscope.capture(model, tokenizer, one) for one in texts]
+view = attnscope.compare(*both, names=("original", "yesterday")).head_view(1, [2, 6, 9])
