@@ -160,6 +160,14 @@ def test_a_stream_without_the_rows_is_left_out() -> None:
     assert trace.stream().query.numbers == (4,)
 
 
+def test_a_decoder_without_ids_is_not_taken_for_the_padded_side() -> None:
+    n = text()["input_ids"].shape[1]
+    inputs = {**text(), "decoder_inputs_embeds": torch.zeros(2, n, 32)}
+    trace = capture(build("bart"), inputs=inputs, index=1, queries=-1)
+    last = {name: stream.query.numbers for name, stream in trace.streams.items()}
+    assert last == {"encoder": (n - 4,), "decoder": (n - 1,), "cross": (n - 1,)}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -50,7 +50,9 @@ GPTQ and AWQ were not tried.
 **Older Transformers**: under 4.48.3, the oldest that attnscope takes, `python -m tests.zoo.older`
 gives BART, BERT, BLOOM, CANINE, CodeGen, DeBERTa (v1, v2), Falcon, GPT-2, GPT-J, GPT-Neo, Llama,
 Mistral, MPT, OPT, Perceiver, Phi, Swin, T5, ViT, XLM and XLNet exactly, and Gemma 2 in eager code;
-its SDPA leaves the softcap out in that version, and a capture records what the model computes.
+its SDPA leaves the softcap out in that version, and a capture records what the model computes. Of
+all its model types 195 are built by the rules made for {version}: 180 of them are exact, and no
+certificate of the others is above 1e-6.
 
 **Computed by**: the attention function of Transformers that the model is loaded with (SDPA or
 eager; `F.scaled_dot_product_attention` called in the model's own code counts as SDPA), or a softmax

@@ -137,7 +137,7 @@ def _kept(recording: Recording) -> list[str]:
 
 def shown_of(prepared: Prepared) -> Callable[[Stack, int], TokenMask]:
     """Which of so many queries of a stack are no padding."""
-    both = prepared.target.kept is not None or prepared.target.tokens is not None
+    both = any(name.startswith("decoder_") for name in prepared.inputs)
 
     def shown(stack: Stack, n: int) -> TokenMask:
         decoding = both and (stack.cross or side_of(stack) != "encoder")
