@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import attnscope
@@ -51,6 +51,7 @@ def limits(draw: st.DrawFn) -> tuple[str, int, dict[str, Any]]:
     return name, index, asked
 
 
+@example(("bart", 0, dict.fromkeys(("layers", "heads", "dtype")) | {"queries": slice(-1, 7, 1)}))
 @settings(max_examples=40, phases=[p for p in Phase if p is not Phase.explain])
 @given(limits())
 def test_a_limited_capture_is_a_part_of_the_whole(case: tuple[str, int, dict[str, Any]]) -> None:

@@ -41,13 +41,12 @@ class Queries(NamedTuple):
     def check(self, sizes: set[int]) -> None:
         """Raise InputError where a query is in no stream; `sizes` are their numbers of queries."""
         most = max(sizes)
-        lacking = not len(self.among(most))
         if not isinstance(self.given, slice):
             wrong = [n for n in self.given if not -most <= n < most]
             if wrong:
                 there = spans_of("query token", range(most)).replace("query tokens", "queries")
                 raise InputError(f"query {wrong[0]} is not in the trace, which has {there}.")
-        elif lacking:
+        elif not any(len(self.among(n)) for n in sizes):
             raise InputError(f"queries={self.given} names none of the {most} queries.")
 
 
