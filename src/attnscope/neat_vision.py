@@ -42,6 +42,9 @@ def from_neat_vision(
         InputError: for a file that cannot be read, is no such JSON, or has a sample that does not
             fit; the text names the sample.
     """
+    for given in (path, *([] if labels is None else [labels])):
+        if not isinstance(given, str | PathLike):
+            raise InputError(f"path must be the name of a file, got {given!r}: {WANTED}.")
     names = None if labels is None else _names(Path(labels))
     samples = _json(Path(path))
     if not isinstance(samples, list) or not samples:

@@ -124,7 +124,7 @@ class Shows:
         self,
         layer: int | None = None,
         head: int | None = None,
-        query: int | None = None,
+        query: int | str | None = None,
         *,
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
@@ -138,7 +138,8 @@ class Shows:
         Args:
             layer: the layer shown first (None: the first).
             head: the head shown first (None: the first).
-            query: place of a query token whose neurons are shown at once (None: lines first).
+            query: position or text of a query token whose neurons are shown at once (None: lines
+                first).
             layers: the layers to choose from (None: all).
             heads: the heads to choose from (None: all).
             stream: the stream shown first (None: the first).

@@ -226,3 +226,8 @@ def test_missing_weights_may_be_given() -> None:
     document = Document(["a", "b"], [float("nan"), 0.5])
     assert document.attention is not None
     assert np.isnan(document.attention[0, 0])
+
+
+def test_what_is_no_name_of_a_file_is_refused() -> None:
+    with pytest.raises(InputError, match=r"path must be the name of a file, got \[\]: a neat"):
+        attnscope.from_neat_vision([])  # type: ignore[arg-type]

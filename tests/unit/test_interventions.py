@@ -518,3 +518,23 @@ def test_an_error_of_ours_is_not_said_to_be_the_models(bert: Any) -> None:
     ):
         capture(bert, inputs={"input_ids": ids_of()})
     assert not hasattr(caught.value, "__notes__")
+
+
+def test_a_query_that_no_pass_reads_is_an_error_and_no_ablation_that_did_nothing(bert) -> None:
+    ids = torch.tensor([[3, 4, 5, 6]])
+    with pytest.raises(InputError) as caught, attnscope.ablate(bert, [(0, 1)], queries=[2, 9]):
+        bert(ids)
+    assert str(caught.value) == (
+        "queries: token 9 was never read, so that nothing was done to it; the forward passes "
+        "inside the block read tokens 0 to 3."
+    )
+    with attnscope.ablate(bert, [(0, 1)], queries=[9]):
+        pass  # no pass, and nothing to say
+
+
+def test_a_query_may_be_one_that_is_generated() -> None:
+    model = build("gpt2")
+    with attnscope.ablate(model, [(0, 1)], queries=[6]):
+        model.generate(
+            torch.tensor([[3, 4, 5]]), max_new_tokens=6, min_new_tokens=6, pad_token_id=0
+        )

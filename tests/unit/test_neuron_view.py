@@ -199,3 +199,10 @@ def test_the_widget_shares_head_and_expansion() -> None:
     with pytest.raises(InputError, match="head 7 is not shown: this view has heads 0 to 3"):
         widget.head = 7
     widget.pinned = {"side": "query", "index": 4}
+
+
+def test_the_query_may_be_named_by_its_text() -> None:
+    trace = trace_of(layer_of())
+    assert trace.neuron_view(query="c").spec == trace.neuron_view(query=2).spec
+    with pytest.raises(InputError, match="query 'z' is not among"):
+        trace.neuron_view(query="z")

@@ -56,7 +56,10 @@ def test_no_weight_travels_in_the_spec(trace: attnscope.Trace) -> None:
             lambda t: t.head_view(heads=[3]),
             "head 3 is not in layer 0 of the self stream, which has heads 0 to 2",
         ),
-        (lambda t: t.head_view(heads=5), "heads must be a list of head numbers, got 5"),
+        (
+            lambda t: t.head_view(heads=5),
+            "heads must be a list of head numbers such as [5], got 5",
+        ),
         (lambda t: t.head_view(heads=[]), "heads is empty: name at least one head"),
         (
             lambda t: t.head_view(theme="blue"),
@@ -139,7 +142,7 @@ def test_layers_and_heads_may_be_any_iterable() -> None:
     spec = trace.model_view(layers=(n for n in [0, 1]), heads=(n for n in [3])).spec
     assert [len(s["layers"]) for s in spec["streams"]] == [2, 2, 2]
     assert spec["streams"][0]["layers"][0]["heads"] == [3]
-    with pytest.raises(InputError, match="layers must be a list of layer numbers, got 5"):
+    with pytest.raises(InputError, match=r"layers must be a list of .* such as \[5\], got 5"):
         trace.model_view(layers=5, stream="cross")
 
 
@@ -148,3 +151,28 @@ def test_segments_of_one_name_can_be_told_apart() -> None:
     trace = attnscope.from_attention(EVEN, list("abcde"), segments=turns)
     names = [s["name"] for s in trace.head_view().spec["sides"][0]["segments"]]
     assert names == ["user", "assistant", "User (2)", "user (3)"]
+
+
+def test_numpy_numbers_will_do_in_every_view(trace: attnscope.Trace) -> None:
+    layer, head = trace.stream().numbers[-1], np.int64(1)
+    for view in (
+        trace.head_view(np.int64(layer), np.array([0, 1])),
+        trace.model_view(np.array([layer])),
+        trace.matrix_view(np.int64(layer), head),
+        trace.text_view(np.int64(1), layer=np.int64(layer), head=head),
+        trace.heads_view(layers=np.array([layer])),
+    ):
+        assert json.loads(json.dumps(view.spec)) == view.spec
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda t: t.matrix_view(quantity=["weight"]), r"no quantity \['weight'\]; there are weig"),
+        (lambda t: t.heads_view(["entropy"]), r"no measure \['entropy'\]; there are entropy"),
+        (lambda t: t.heads_view("layer"), "no measure 'layer'; there are entropy"),
+    ],
+)
+def test_a_list_where_one_name_is_meant_is_refused(trace, make, text) -> None:
+    with pytest.raises(InputError, match=text):
+        make(trace)

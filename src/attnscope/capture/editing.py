@@ -82,6 +82,7 @@ class Intervention:
         self._names = {id(module): plain(name) for name, module in self.model.named_modules()}
         self._pass = _Pass()
         self._seen: dict[tuple[str, bool], Stack] = {}
+        self._reached = 0
 
     def owns(self, module: Any) -> bool:
         return id(module) in self._names
@@ -101,6 +102,8 @@ class Intervention:
         if not may_be(stack, self.stream) or not (self.heads is None or layer in self.heads):
             return None
         heads = None if self.heads is None else self.heads[layer]
+        positions = self._positions(stack, *sizes)
+        self._reached = max(self._reached, positions["first"] + sizes[0])
         return self.edit, Site(
             name=name,
             layer=layer,
@@ -110,8 +113,17 @@ class Intervention:
             n_heads=query.shape[1],
             own=not stack.cross,
             queries=self.queries,
-            **self._positions(stack, *sizes),
+            **positions,
         )
+
+    def check_reached(self) -> None:
+        """Raise InputError where a query to edit was in none of the forward passes."""
+        beyond = [query for query in self.queries or () if query >= self._reached]
+        if beyond and self._reached:
+            raise InputError(
+                f"queries: token {beyond[0]} was never read, so that nothing was done to it; the "
+                f"forward passes inside the block read tokens 0 to {self._reached - 1}."
+            )
 
     def _place(
         self, module: nn.Module, name: str, sizes: tuple[int, int], query: Any, key: Any
@@ -243,6 +255,7 @@ def intervening(intervention: Intervention) -> Iterator[Intervention]:
         Watch(intervention),
     ):
         yield intervention
+    intervention.check_reached()
 
 
 def _is_model(module: nn.Module) -> bool:

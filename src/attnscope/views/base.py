@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from attnscope._numbers import index_of, spans_of
+from attnscope._numbers import index_of, is_number, spans_of
 from attnscope.errors import InputError
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens, distinct
@@ -182,7 +182,10 @@ def unique(name: str, numbers: Any) -> list[int]:
     """
     one = name.rstrip("s")
     if isinstance(numbers, str) or not hasattr(numbers, "__iter__"):
-        raise InputError(f"{name} must be a list of {one} numbers, got {numbers!r}.")
+        example = f"[{numbers}]" if is_number(numbers) else "[0, 5]"
+        raise InputError(
+            f"{name} must be a list of {one} numbers such as {example}, got {numbers!r}."
+        )
     found = list(dict.fromkeys(index_of(one, number) for number in numbers))
     if not found:
         raise InputError(f"{name} is empty: name at least one {one}, or leave it out for all.")

@@ -36,7 +36,8 @@ def heads_view(
 def _add_measures(trace: Trace, shown: StreamSpec, wanted: str | None) -> None:
     """The table of `trace.heads()` for the heads shown, and a measure that it lacks."""
     table = trace.heads(stream=shown["name"])
-    if wanted is not None and (wanted in NOT_MEASURES or wanted not in table.columns):
+    there = [name for name in table.columns if name not in NOT_MEASURES]
+    if wanted is not None and not (isinstance(wanted, str) and wanted in there):
         extra = trace.heads([wanted], stream=shown["name"])
         table = Table({**table.columns, wanted: extra[wanted]})
     names = [name for name in table.columns if name not in NOT_MEASURES]

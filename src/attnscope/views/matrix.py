@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from attnscope import measures
 from attnscope.errors import InputError
+from attnscope.measures.known import known
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.views.base import (
@@ -53,6 +54,7 @@ def matrix_view(
     one_of("color", color, COLORS)
     if not isinstance(words, bool):
         raise InputError(f"words must be True or False, got {words!r}.")
+    quantity = known("quantity", quantity, measures.QUANTITIES)
     streams, first = chosen_streams(trace, stream, layers, heads)
     for shown in streams:
         add_map(trace, shown, quantity, words)

@@ -9,7 +9,7 @@ import numpy as np
 
 from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
-from attnscope.measures.known import place_of
+from attnscope.measures.known import place_of, position_of
 from attnscope.scores import QKLayer
 from attnscope.stream import Stream
 from attnscope.trace import Trace
@@ -29,7 +29,7 @@ def neuron_view(
     trace: Trace,
     layer: int | None = None,
     head: int | None = None,
-    query: int | None = None,
+    query: int | str | None = None,
     *,
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
@@ -86,15 +86,18 @@ def check_vectors(stream: Stream, shown: StreamSpec) -> None:
         for row in shown["layers"]
         if not isinstance(stream.layer(row["layer"]), QKLayer)
     ]
+    hold = "holds" if len(lacking) == 1 else "hold"
     raise InputError(
         f"the neuron view needs queries and keys, and {spans_of('layer', lacking)} of the "
-        f"{stream.name} stream hold weights only. Record the model's queries and keys: "
+        f"{stream.name} stream {hold} weights only. Record the model's queries and keys: "
         "attnscope.capture(model, tokenizer, text).neuron_view(). Weights alone can be shown by "
         "head_view() and model_view()."
     )
 
 
-def _shown_query(stream: Stream, query: int) -> int:
+def _shown_query(stream: Stream, query: int | str) -> int:
+    if isinstance(query, str):
+        return position_of(stream.query, query)
     index = index_of("query", query)
     if stream.query.numbers:
         return place_of(stream.query, index)

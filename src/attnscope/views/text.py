@@ -107,7 +107,7 @@ def text_view(
         trace, streams = _condensed(trace, streams, first, choice, layer)
         state["layer"] = state["head"] = 0
     else:
-        state["all_layers"] = layer == "all" and len(first["layers"]) > 1
+        state["all_layers"] = isinstance(layer, str) and len(first["layers"]) > 1
         _set_head(state, headed, choice.head)
     if choice.query is not None and len(trace.streams[first["name"]].query) > 1:
         state["pinned"] = {"side": "query", "index": choice.query}
