@@ -175,3 +175,14 @@ def test_padding_is_asked_for_where_it_is_needed(words: Any) -> None:
         InputError, match=r"2 texts are padded .*\.pad_token = tokenizer\.eos_token"
     ):
         capture(build("bert"), words, ["w1", "w2 w3"], index=0)
+
+
+def test_chat_messages_are_sent_to_generate_or_to_the_template() -> None:
+    messages = [{"role": "user", "content": "Who took the lamp?"}]
+    with pytest.raises(InputError) as caught:
+        capture.capture(build("gpt2"), object(), messages)
+    assert str(caught.value) == (
+        "text is chat messages, expected a string: attnscope.generate(model, tokenizer, messages) "
+        "records what the model answers. To record one pass over them: capture(model, tokenizer, "
+        "inputs=tokenizer.apply_chat_template(messages, return_dict=True, return_tensors='pt'))."
+    )

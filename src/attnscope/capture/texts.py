@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -58,6 +59,13 @@ def check_text(name: str, given: Any) -> None:
     texts = _listed(given)
     if given is None:
         return
+    if all(isinstance(item, Mapping) and "role" in item for item in texts) and texts:
+        raise InputError(
+            f"{name} is chat messages, expected a string: attnscope.generate(model, tokenizer, "
+            "messages) records what the model answers. To record one pass over them: "
+            "capture(model, tokenizer, inputs=tokenizer.apply_chat_template(messages, "
+            "return_dict=True, return_tensors='pt'))."
+        )
     if not texts or not all(isinstance(item, str) for item in texts):
         raise InputError(
             f"{name} must be a string (or a list of strings with index=), got "
