@@ -96,6 +96,17 @@ def bare(view: Locator) -> None:
     view.locator(".prose").evaluate("prose => { prose.style.width = '330px'; }")
 
 
+def heat_map(view: Locator) -> tuple[float, float, float, float]:
+    """The cells of a heat map."""
+    box = view.locator(".plot").bounding_box()
+    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+
+
+def without_numbers(view: Locator) -> None:
+    """The colours of the heads alone, whatever font numbers are written in."""
+    view.locator(".cell").evaluate_all("all => all.forEach(c => { c.style.fontSize = 0; })")
+
+
 HEAD = {"layer": 1}
 STEPS = {"start": 20, "step": 3, "layer": 1, "hide_first": True}
 SCENES = [
@@ -127,6 +138,24 @@ SCENES = [
     Scene("generation-light", "generation", bars, tokens=40, options=STEPS),
     Scene("generation-dark-narrow", "generation", bars, 600, 40, {**STEPS, "theme": "dark"}),
     Scene("model-opened", "model", between_columns, act=open_cell),
+    Scene("matrix-light", "matrix", heat_map, tokens=60, options={"layer": 1, "head": 2}),
+    Scene(
+        "matrix-log-dark",
+        "matrix",
+        heat_map,
+        600,
+        60,
+        {"layer": 1, "head": 2, "theme": "dark", "color": "log"},
+    ),
+    Scene("heads-light", "heads", cells, options={"measure": "entropy"}, act=without_numbers),
+    Scene(
+        "heads-dark",
+        "heads",
+        cells,
+        600,
+        options={"measure": "first_token", "theme": "dark"},
+        act=without_numbers,
+    ),
 ]
 
 
