@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { fromDense } from "../src/data/decode";
 import { boundsOff, Feed, type Plane } from "../src/data/planes";
+import { cellText } from "../src/draw/map";
 import { answerTiles, tilerFor, vectorPlane, type VectorMap, type WorkerScope } from "../src/data/tiler";
 import type { TileAt } from "../src/data/tiles";
 import { unpackArrays, headVectors, type HeadVectors } from "../src/data/vectors";
@@ -157,6 +158,13 @@ describe("eight bits a number", () => {
     close(boundsOff(off, 0.75, { start: 0, stop: 2 }), 0.375, 1);
     close(boundsOff(off, 0, { start: 0, stop: 3 }), 0, 0.5);
     close(boundsOff({ most: off.most, share: null }, -3, { start: 2, stop: 3 }), -3.125, -2.875);
+  });
+
+  it("leave in a cell the digits that are known, or about right", () => {
+    const text = (value: number, most: number) => cellText({ plane: { off: { most: Float32Array.of(most), share: null } } as Plane }, value, 0);
+    expect([text(0.751, 0.001), text(0.754, 0.004), text(0.754, 0.05), text(0.754, 0.2)]).toEqual(["0.75", "≈0.75", "≈0.8", ""]);
+    expect([text(0.03, 0.02), text(-3.456, 0.006), text(-12.34, 0.2)]).toEqual(["", "≈−3.46", "≈−12"]);
+    expect(cellText({ plane: {} as Plane }, -0.456, 3)).toBe("−0.46");
   });
 
   it("are damaged where some of their text is missing", () => {

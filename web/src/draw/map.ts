@@ -89,12 +89,18 @@ export function paintCells(context: CanvasRenderingContext2D, feed: Feed, placed
     }
 }
 
-/** Two digits, or as many as are known. */
-function cellText({ plane: { off } }: Feed, value: number, query: number): string {
+/** Two digits where they are known; else as many as are about right, or none. */
+export function cellText({ plane: { off } }: Pick<Feed, "plane">, value: number, query: number): string {
+  const digits = Math.abs(value) < 10 ? 2 : 1;
   const [low, high] = off ? boundsOff(off, value, { start: query, stop: query + 1 }) : [value, value];
-  for (let digits = Math.abs(value) < 10 ? 2 : 1; digits > 0; digits--)
-    if (low.toFixed(digits) === high.toFixed(digits)) return low.toFixed(digits).replace("-", "−");
-  return "";
+  if (low.toFixed(digits) === high.toFixed(digits)) return signed(low.toFixed(digits));
+  const most = Math.max(high - value, value - low);
+  const about = value.toFixed(most <= 10 ** -digits ? digits : digits - 1);
+  return most <= 10 ** (1 - digits) && Number(about) ? `≈${signed(about)}` : "";
+}
+
+function signed(text: string): string {
+  return text.replace("-", "−");
 }
 
 function numberAt(feed: Feed, query: number, key: number): number {

@@ -17,7 +17,7 @@ export const ACCURACY: Record<EncodingName, string> = {
 export function errorText({ error, precision }: Spec): string {
   if (!precision || !error) return "";
   const [largest, typical] = [error.largest, error.typical].map(upTo);
-  return `Weights are computed here from queries and keys in 8 bits a number: none is off by more than ${largest}, in half of the rows none by more than ${typical}. Digits that this leaves open are not printed.`;
+  return `Weights are computed here from queries and keys in 8 bits a number: none is off by more than ${largest}, in half of the rows none by more than ${typical}. Digits that this leaves open are not printed, or follow ≈.`;
 }
 
 /** Two digits that count, rounded up. */
