@@ -22,6 +22,7 @@ from attnscope import CaptureError, InputError, pretrained
 from attnscope.capture import registry
 from attnscope.capture.editing import Intervention, intervening
 from attnscope.capture.edits import Gate
+from attnscope.capture.forward import record
 from attnscope.tokens import Tokens
 from tests.models import FAMILIES, build, text
 
@@ -538,3 +539,25 @@ def test_a_query_may_be_one_that_is_generated() -> None:
         model.generate(
             torch.tensor([[3, 4, 5]]), max_new_tokens=6, min_new_tokens=6, pad_token_id=0
         )
+
+
+def test_hooks_that_torch_calls_without_keywords_on_another_thread_do_nothing(bert: Any) -> None:
+    """As it does between adding a hook and marking that it wants keywords, which takes no lock."""
+    failed = []
+
+    def as_another_thread() -> None:
+        for module in bert.modules():
+            for hook in list(module._forward_pre_hooks.values()):
+                try:
+                    assert hook(module, ()) is None
+                except Exception as error:
+                    failed.append(error)
+
+    with attnscope.ablate(bert, [(0, 1)]), record(bert, values=True) as recording:
+        run(bert)
+        other = threading.Thread(target=as_another_thread)
+        other.start()
+        other.join()
+        run(bert)
+    assert not failed
+    assert recording.calls

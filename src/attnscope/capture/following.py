@@ -25,6 +25,7 @@ from torch import nn
 from attnscope.capture.mixing import settle
 from attnscope.capture.passing import Followed, Place, equal, joined, passed
 from attnscope.capture.streams import pattern_of
+from attnscope.capture.where import NOTHING
 from attnscope.mixing import Mixing
 
 NORMS_BACK = 6
@@ -105,7 +106,9 @@ class Follower:
                 return source
         return None
 
-    def _entering(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any]) -> None:
+    def _entering(
+        self, module: nn.Module, args: Any, kwargs: Mapping[str, Any] = NOTHING
+    ) -> None:
         if not self._hears(module):
             return
         for value in (kwargs.get("hidden_states"), *args, *kwargs.values()):

@@ -29,6 +29,7 @@ from attnscope.capture.placing import Place, Placing
 from attnscope.capture.recorder import Heard, Recording
 from attnscope.capture.streams import Stack
 from attnscope.capture.tensors import Item
+from attnscope.capture.where import NOTHING
 from attnscope.scores import QKLayer, ScoreSpec
 
 READ = ("decoder_input_ids", "decoder_inputs_embeds", "input_ids", "inputs_embeds")
@@ -96,7 +97,7 @@ class Stepwise(Recording):
         finally:
             handle.remove()
 
-    def _begin(self, model: nn.Module, _: Any, kwargs: Mapping[str, Any]) -> None:
+    def _begin(self, model: nn.Module, _: Any, kwargs: Mapping[str, Any] = NOTHING) -> None:
         """A forward pass begins: a step, or (classifier-free guidance) one beside it."""
         if listener_of(model) is not self:
             return

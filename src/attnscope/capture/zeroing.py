@@ -26,6 +26,7 @@ from attnscope.capture.inputs import Prepared
 from attnscope.capture.recorder import Recording
 from attnscope.capture.running import explained, uncompiled
 from attnscope.capture.streams import pattern_of
+from attnscope.capture.where import NOTHING
 from attnscope.errors import InputError
 from attnscope.scores import widen
 
@@ -171,7 +172,9 @@ class _Rerunner:
         heads, *others = args
         return heads - self._edit[2].to(heads.dtype).reshape(heads.shape), *others
 
-    def _entering(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any]) -> None:
+    def _entering(
+        self, module: nn.Module, args: Any, kwargs: Mapping[str, Any] = NOTHING
+    ) -> None:
         if self._edit is None and threading.get_ident() == self._thread:
             kept = _cloned(args), _cloned(dict(kwargs))
             self._given[module] = *kept, Counter(self._turns)
