@@ -106,9 +106,7 @@ class Follower:
                 return source
         return None
 
-    def _entering(
-        self, module: nn.Module, args: Any, kwargs: Mapping[str, Any] = NOTHING
-    ) -> None:
+    def _entering(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any] = NOTHING) -> None:
         if not self._hears(module):
             return
         for value in (kwargs.get("hidden_states"), *args, *kwargs.values()):

@@ -172,9 +172,7 @@ class _Rerunner:
         heads, *others = args
         return heads - self._edit[2].to(heads.dtype).reshape(heads.shape), *others
 
-    def _entering(
-        self, module: nn.Module, args: Any, kwargs: Mapping[str, Any] = NOTHING
-    ) -> None:
+    def _entering(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any] = NOTHING) -> None:
         if self._edit is None and threading.get_ident() == self._thread:
             kept = _cloned(args), _cloned(dict(kwargs))
             self._given[module] = *kept, Counter(self._turns)
