@@ -16,6 +16,8 @@ from PIL import Image
 import attnscope
 from attnscope import InputError, plot
 from attnscope.measures import Table
+from attnscope.plot.canvas import shortened
+from attnscope.plot.fonts import letters_for
 
 SOURCES = Table(
     {
@@ -170,3 +172,23 @@ def test_figures_of_a_trace_of_one_token():
         lambda ax: plot.text(trace, 0, ax=ax),
     ):
         draw(Figure()).figure.savefig(io.BytesIO(), format="png")
+
+
+@pytest.mark.parametrize("text", ["a", "wide WIDE " * 9, "iiii" * 40, "漢字 and letters " * 5])
+@pytest.mark.parametrize("room", [0.0, 3.0, 20.0, 95.0, 4000.0])
+def test_a_name_is_shortened_to_the_most_letters_that_fit(text, room):
+    letters = letters_for([text])
+    expected = text
+    while expected and letters.width(expected if expected == text else f"{expected}…", 8) > room:
+        expected = expected[:-1]
+    name = shortened(text, room, 8, letters)
+    assert name == (text if expected == text else f"{expected}…")
+
+
+def test_a_token_of_ten_thousand_letters_is_drawn(tmp_path):
+    weights = np.full((1, 2, 3, 3), 1 / 3, dtype=np.float32)
+    trace = attnscope.from_attention([weights], ["a" * 10_000, "b", "c"])
+    for view in (trace.head_view(layer=0), trace.matrix_view(layer=0), trace.text_view(layer=0)):
+        view.save(tmp_path / "long.png")
+        with Image.open(tmp_path / "long.png") as picture:
+            assert max(picture.size) < 4000

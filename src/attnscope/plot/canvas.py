@@ -5,6 +5,7 @@ Token texts are never read as TeX or mathtext: "$" is a dollar.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,9 +108,10 @@ def shortened(text: str, room: float, size: float, letters: Letters) -> str:
     """The text, or as much of it as there is room for and an ellipsis."""
     if letters.width(text, size) <= room:
         return text
-    while text and letters.width(text + "…", size) > room:
-        text = text[:-1]
-    return text + "…"
+    fitting = bisect_right(
+        range(1, len(text)), room, key=lambda n: letters.width(f"{text[:n]}…", size)
+    )
+    return text[:fitting] + "…"
 
 
 def thinned(count: int, room: float) -> tuple[int, float]:
