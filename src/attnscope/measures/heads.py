@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from attnscope._row_bar import row_bar
 from attnscope.errors import InputError
 from attnscope.measures.detector import detect_head
 from attnscope.measures.difference import why_no_weights
@@ -201,7 +202,8 @@ def heads(
     measures = [measures] if isinstance(measures, str) else measures
     names, facts = _names(measures, found), Facts(found.key)
     wanted = [MEASURES[name] for name in names]
-    values = [means(layer, facts, wanted) for layer in found.layers]
+    with row_bar("measures of heads", found.layers) as bar:
+        values = [means(layer, facts, wanted, bar) for layer in found.layers]
     stacked = np.concatenate(values, axis=1)
     columns = head_columns(found) | {name: stacked[i] for i, name in enumerate(names)}
     if measures is None and set(PATTERNS) <= set(names):

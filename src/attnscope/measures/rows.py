@@ -10,9 +10,11 @@ import string
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from tqdm import tqdm
 
 from attnscope._types import TokenMask, Weights
 from attnscope.mixing import Mixing
@@ -192,7 +194,7 @@ def lengths_of(layer: Layer) -> Float[np.ndarray, "head key"] | None:
 
 
 def means(
-    layer: Layer, facts: Facts, measures: Sequence[Measure]
+    layer: Layer, facts: Facts, measures: Sequence[Measure], bar: tqdm[Any] | None = None
 ) -> Float[np.ndarray, "measure head"]:
     """The mean of each measure over the rows that have a say; NaN where none has."""
     sums = np.zeros((len(measures), len(layer.heads)))
@@ -204,6 +206,8 @@ def means(
             says = live & np.isfinite(values)
             sums[place] += values.sum(-1, where=says, dtype=np.float64)
             counts[place] += says.sum(-1)
+        if bar is not None:
+            bar.update(live.size)
         del rows  # so that its memory is there for the next
     with np.errstate(invalid="ignore"):
         return sums / counts

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from attnscope._row_bar import row_bar
 from attnscope.stream import Stream
 
 BLOCK = 8_000_000
@@ -43,11 +44,14 @@ def together(
 def received(stream: Stream, layers: Sequence[int], head: int | str) -> Float[np.ndarray, "key"]:
     """What each key gets from all queries: the mean over the rows of `together`, block by block."""
     total, present = np.zeros(len(stream.key)), np.zeros(len(stream.key))
-    for queries in _blocks(stream, layers):
-        rows = together(stream, layers, head, queries)
-        there = ~np.isnan(rows)
-        total += np.where(there, rows, 0).sum(0, dtype=np.float64)
-        present += there.sum(0)
+    taken = [stream.layer(number) for number in layers]
+    with row_bar("attention received", taken) as bar:
+        for queries in _blocks(stream, layers):
+            rows = together(stream, layers, head, queries)
+            there = ~np.isnan(rows)
+            total += np.where(there, rows, 0).sum(0, dtype=np.float64)
+            present += there.sum(0)
+            bar.update(len(rows) * sum(len(layer.heads) for layer in taken))
     with np.errstate(invalid="ignore"):
         return (total / present).astype(np.float32)
 
