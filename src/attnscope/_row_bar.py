@@ -22,5 +22,9 @@ def row_bar(what: str, layers: Sequence[Layer]) -> tqdm[Any]:
         layers: all of whose rows will be gone through.
     """
     rows = sum(prod(layer.shape[:2]) for layer in layers)
-    short = sum(prod(layer.shape) for layer in layers) < LONG
-    return tqdm(total=rows, desc=what, unit="row", disable=short, leave=False)
+    return tqdm(total=rows, desc=what, unit="row", disable=not is_much(layers), leave=False)
+
+
+def is_much(layers: Sequence[Layer]) -> bool:
+    """True where going through all weights of the layers takes a second or more."""
+    return sum(prod(layer.shape) for layer in layers) >= LONG

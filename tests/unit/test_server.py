@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 import attnscope
-from attnscope import InputError, cli
+from attnscope import InputError, _row_bar, cli
 from attnscope.generation import Generation
 from attnscope.hosts import server
 from attnscope.hosts.server import LONGEST_REQUEST, Server, serve
@@ -377,6 +377,15 @@ def test_the_command_names_what_is_missing(trace, tmp_path, monkeypatch):
     assert "serving needs starlette and uvicorn: pip install 'attnscope[serve]'" in done.stderr
     done = CliRunner().invoke(cli.main, ["view", path, "--serve", "-o", "x.html"])
     assert "-o writes a page and --serve serves: give one of them." in done.stderr
+
+
+def test_views_that_go_through_all_weights_first_are_made_of_long_inputs_when_asked_for(
+    trace, monkeypatch
+):
+    monkeypatch.setattr(_row_bar, "LONG", 1)
+    assert not {"heads", "text"} & set(Server(trace, PORT)._views)
+    assert "text" in Server(trace, PORT, "text")._views
+    assert "heads" in Server(trace, PORT, "heads")._views
 
 
 def test_a_comparison_has_its_views_and_their_data():

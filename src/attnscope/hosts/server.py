@@ -38,13 +38,14 @@ from starlette.responses import (
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from attnscope._row_bar import is_much
 from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.hosts.html import STYLE, element, page_head, policy_of
 from attnscope.measures.compare import Comparison
 from attnscope.trace import Trace
 from attnscope.view import View
-from attnscope.views.base import is_long, suited_view
+from attnscope.views.base import suited_view
 from attnscope.wire.answer import answer
 from attnscope.wire.spec import Spec
 
@@ -90,7 +91,7 @@ class Server:
         Raises:
             InputError: when this trace has no such view.
         """
-        self._views = views_of(shown, options)
+        self._views = views_of(shown, options, first)
         self._first = first or next(iter(self._views))
         if self._first not in self._views:
             raise InputError(f"this trace has no {first!r} view; it has {', '.join(self._views)}.")
@@ -171,16 +172,24 @@ async def _request_of(asked: Asked) -> dict[str, Any]:
     return request
 
 
-def views_of(shown: Trace | Comparison, options: Mapping[str, Any]) -> dict[str, View]:
-    """The views that a trace or a comparison has, those that suit it first."""
+def views_of(
+    shown: Trace | Comparison, options: Mapping[str, Any], asked: str | None = None
+) -> dict[str, View]:
+    """The views that a trace or a comparison has, those that suit it first.
+
+    Those that go through all weights before they show any are left out where that takes long,
+    unless asked for.
+    """
     trace = shown.difference if isinstance(shown, Comparison) else shown
     best = suited_view(trace)
     order = sorted(VIEWS, key=lambda name: name != best)
     getattr(shown, f"{best}_view")(**options)  # raises what is wrong with the options
+    layers = [layer for stream in trace.streams.values() for layer in stream.layers]
     found = {}
     for name in order:
-        if (name == "heads" and is_long(trace)) or not hasattr(shown, f"{name}_view"):
-            continue  # the first measures every head before it shows one
+        slow = name in ("heads", "text") and is_much(layers) and name != asked
+        if slow or not hasattr(shown, f"{name}_view"):
+            continue
         with suppress(InputError):  # weights alone have no neuron view
             found[name] = getattr(shown, f"{name}_view")(**options)
     return found
