@@ -238,7 +238,7 @@ label.field { cursor: pointer; }
 .headlist th { position: sticky; top: 0; background: var(--bg); text-align: left; padding: 0; }
 .headlist button { font: inherit; white-space: nowrap; color: inherit; border: 0; background: none; padding: 3px 4px; cursor: pointer; }
 .headlist th button { font-weight: 650; }
-.headlist td { padding: 0 4px 0 0; border-top: 1px solid var(--line); }
+.headlist td { padding: 0 4px 0 0; white-space: nowrap; border-top: 1px solid var(--line); }
 .badge { display: inline-block; font-size: 11.5px; line-height: 17px; padding: 0 7px; border-radius: 9px; background: var(--wash); color: var(--ink); }
 td .badge { margin-left: 6px; }
 .headlist tr[aria-selected=true] { background: var(--wash); }

@@ -27,7 +27,7 @@ export const headsView: View = (el, spec, source, store, around) => {
 
 const COLORBAR = 84;
 /** Room for the list beside the map, from this width on. */
-const LIST = 330;
+const LIST = 376;
 const BESIDE = 760;
 
 function HeadsView(props: ViewProps) {
