@@ -164,7 +164,7 @@ def computed(layer: QKLayer, place: int, block: int) -> tuple[RowSums, Pixels, P
         sums[queries], weights = _normalise(alone, scores)
         canvas.pool(np.add, means, weights, queries, keys)
         canvas.pool(np.maximum, logs, scores, queries, keys)
-    return sums, *weights_of(means / canvas.sizes(), logs)
+    return sums, *weights_of(means / canvas.sizes, logs)
 
 
 def weights_of(means: Pixels, logs: Pixels) -> tuple[Pixels, Pixels]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -32,6 +33,7 @@ class Canvas:
         """Pixels of `steps` queries × keys, from the first of these positions on."""
         self.queries, self.keys, self.steps = queries, keys, steps
 
+    @cached_property
     def sizes(self) -> Pixels:
         """How many cells each pixel has: fewer in the last row and column."""
         rows, columns = (
@@ -43,7 +45,7 @@ class Canvas:
 
     def blank(self, by: np.ufunc) -> Pixels:
         """Pixels to pool into."""
-        return np.full_like(self.sizes(), NEUTRAL[by])
+        return np.full_like(self.sizes, NEUTRAL[by])
 
     def covering(self, reach: slice) -> slice:
         """The keys here that are in reach, and those before them that share a pixel."""

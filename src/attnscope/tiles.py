@@ -19,14 +19,15 @@ from jaxtyping import Float
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.overview import Overview, block_of, known_of, overview, row_sums, weights_of
-from attnscope.pooling import STRIPE, Canvas, Pixels, pooled, stripes
+from attnscope.pooling import STRIPE, Canvas, Cells, pooled, stripes
 from attnscope.scores import ALL, Layer, QKLayer, ScoreSpec
 
 Over = Literal["mean", "max"]
-JOINS = {"mean": np.add, "max": np.maximum}
+OVERS = ("mean", "max")
 CAUSAL = ScoreSpec(1.0, causal=True)
-Picture = tuple[Pixels, Pixels]
-"""(mean, max) of one head."""
+CELLS = (1, 1)
+Picture = Float[np.ndarray, "kind row column"]
+"""Mean and largest of each pixel of one head; of single cells, which are both, only one."""
 TileCells = Float[np.ndarray, "head row column"]
 
 
@@ -80,7 +81,7 @@ def tile(
     _, n_query, n_key = layer.shape
     query, key = _range("queries", queries, n_query), _range("keys", keys, n_key)
     steps = _steps(step)
-    if over is not None and over not in JOINS:
+    if over is not None and over not in OVERS:
         raise InputError(f"over must be 'mean', 'max' or None, got {over!r}.")
     heads = [_place(layer, place) for place in places]
     if not heads:
@@ -90,12 +91,12 @@ def tile(
     pictures = (_picture(layer, place, canvas) for place in heads)
     if over is not None:
         pictures = iter([_aggregated(pictures, over)])
-    mean, most = (np.stack(kind) for kind in zip(*pictures, strict=True))
-    return Tile(mean, most, query, key, steps)
+    made = np.stack(list(pictures))
+    return Tile(made[:, 0], made[:, -1], query, key, steps)
 
 
 def _picture(layer: Layer, place: int, canvas: Canvas) -> Picture:
-    """(mean, max) of one head, by the quickest way there is."""
+    """One head, by the quickest way there is."""
     if not isinstance(layer, QKLayer):
         return _from_rows(layer, place, canvas)
     parts = (canvas.queries, canvas.keys)
@@ -114,9 +115,24 @@ def _is_blocks(block: int, part: range, n: int, step: int) -> bool:
 
 def _from_cells(layer: QKLayer, place: int, canvas: Canvas) -> Picture:
     """Each weight from its score and its row's sum."""
+    most = canvas.blank(np.maximum)
+    if canvas.steps == CELLS:
+        for logs, queries, keys in _logarithms(layer, place, canvas):
+            canvas.pool(np.maximum, most, logs, queries, keys)
+        hidden = np.isneginf(most)
+        np.exp(most, out=most)[hidden] = np.nan
+        return most[None]
+    means = canvas.blank(np.add)
+    for logs, queries, keys in _logarithms(layer, place, canvas):
+        canvas.pool(np.maximum, most, logs, queries, keys)
+        canvas.pool(np.add, means, np.exp(logs, out=logs), queries, keys)
+    return np.stack(weights_of(means / canvas.sizes, most))
+
+
+def _logarithms(layer: QKLayer, place: int, canvas: Canvas) -> Iterator[tuple[Cells, slice, slice]]:
+    """Logarithms of weights, their queries and their keys, a stripe at a time."""
     query, n_key = canvas.queries, len(canvas.keys)
     sums = row_sums(layer, place, query)
-    means, most = canvas.blank(np.add), canvas.blank(np.maximum)
     again = len(query) * n_key // STRIPE * n_key  # keys that stripes widen to float32, in all
     source, heads = (layer, [place])
     if again > sum(layer.shape[1:]):
@@ -125,9 +141,7 @@ def _from_cells(layer: QKLayer, place: int, canvas: Canvas) -> Picture:
         keys = canvas.covering(layer.reach(queries))
         logs = source.scores(heads, queries, keys)[0]
         logs -= sums[queries.start - query.start : queries.stop - query.start, None]
-        canvas.pool(np.maximum, most, logs, queries, keys)
-        canvas.pool(np.add, means, np.exp(logs, out=logs), queries, keys)
-    return weights_of(means / canvas.sizes(), most)
+        yield logs, queries, keys
 
 
 def _from_overview(seen: Overview, canvas: Canvas) -> Picture:
@@ -135,11 +149,11 @@ def _from_overview(seen: Overview, canvas: Canvas) -> Picture:
     block, parts = seen.block, (canvas.queries, canvas.keys)
     here = tuple(slice(part.start // block, -(-part.stop // block)) for part in parts)
     ratio = (canvas.steps[0] // block, canvas.steps[1] // block)
-    cells = Canvas(*parts, (block, block)).sizes()
-    mean = pooled(np.nan_to_num(seen.mean[here]) * cells, ratio, np.add) / canvas.sizes()
+    cells = Canvas(*parts, (block, block)).sizes
+    mean = pooled(np.nan_to_num(seen.mean[here]) * cells, ratio, np.add) / canvas.sizes
     most = pooled(np.nan_to_num(seen.max[here].astype(np.float32), nan=-1), ratio, np.maximum)
     mean[most < 0] = most[most < 0] = np.nan
-    return mean, most
+    return np.stack([mean, most])
 
 
 def _from_rows(layer: Layer, place: int, canvas: Canvas) -> Picture:
@@ -158,19 +172,21 @@ def _from_rows(layer: Layer, place: int, canvas: Canvas) -> Picture:
         canvas.pool(np.minimum, least, np.where(seen, cells, np.float32(np.inf)), queries, keys)
     hidden, most = np.isneginf(most), np.where(-least > most, least, most)
     means[hidden] = most[hidden] = np.nan
-    return means / np.maximum(counts, 1), most
+    return np.stack([means / np.maximum(counts, 1), most])
 
 
 def _aggregated(pictures: Iterator[Picture], over: Over) -> Picture:
     """One picture of several, as they come; NaN where all of them are."""
-    total, seen, count = np.zeros(()), np.zeros((), bool), 0
-    for count, picture in enumerate(pictures, 1):  # noqa: B007
-        cells = np.stack(picture)
-        seen = seen | ~np.isnan(cells)
-        total = JOINS[over](total, np.nan_to_num(cells))
-    total = total / count if over == "mean" else total
-    mean, most = np.where(seen, total, np.nan).astype(np.float32)
-    return mean, most
+    joined, count = next(pictures).astype(np.float64), 1
+    for picture in pictures:
+        count += 1
+        largest = np.fmax(joined, picture)  # of a number and NaN, the number
+        if over == "mean":
+            joined += picture
+            np.copyto(joined, largest, where=np.isnan(joined))
+        else:
+            joined = largest
+    return (joined / count if over == "mean" else joined).astype(np.float32)
 
 
 def _range(name: str, given: Any, n: int) -> range:

@@ -175,3 +175,19 @@ def test_the_strongest_cells_are_those_of_all_cells(
     head = np.where(found.place == 2, 0, 1)
     np.testing.assert_allclose(dense[head, found.query, found.key], found.weight, atol=1e-6)
     assert len({*zip(found.place, found.query, found.key, strict=True)}) == len(expected)
+
+
+@few
+@given(st.integers(0, 2**32 - 1), sizes, st.integers(1, 9))
+def test_the_largest_of_heads_may_be_below_0(seed: int, n: int, step: int) -> None:
+    """As of differences: a missing number is none, and not a 0 that is larger than the others."""
+    rng = np.random.default_rng(seed)
+    numbers = -rng.random((3, n, n + 1)).astype(np.float32)
+    numbers[rng.random(numbers.shape) < 0.3] = np.nan
+    layer = WeightsLayer(numbers, (0, 1, 2))
+    each, one = tile(layer, [0, 1, 2], step=step), tile(layer, [0, 1, 2], step=step, over="max")
+    for name in ("mean", "max"):
+        expected = np.full(one.mean.shape[1:], np.nan, np.float32)
+        for cells in getattr(each, name):
+            expected = np.where(np.isnan(expected) | (cells > expected), cells, expected)
+        np.testing.assert_array_equal(getattr(one, name)[0], expected)

@@ -150,7 +150,7 @@ def _together(
         here = slice(keys.start, keys.stop)
         canvas.pool(np.add, means, np.nan_to_num(cells), part, here)
         canvas.pool(np.maximum, largest, np.nan_to_num(cells, nan=-np.inf), part, here)
-    means /= canvas.sizes()
+    means /= canvas.sizes
     means[np.isneginf(largest)] = largest[np.isneginf(largest)] = np.nan
     return means, largest
 
