@@ -17,7 +17,7 @@ from gallery import PICTURES, small
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from attnscope import pretrained
-from attnscope.capture.generation import generate
+from attnscope.capture.generating.generate import generate
 from attnscope.doctor import find_chromium
 from attnscope.view import View
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from attnscope.arrays import from_attention
     from attnscope.attributions import Saliency
     from attnscope.bertviz.install import install_as_bertviz
-    from attnscope.capture.answers import find_answer, sources
-    from attnscope.capture.attribution import logit_attribution
+    from attnscope.capture.answers.answer import find_answer, sources
+    from attnscope.capture.answers.attribution import logit_attribution
+    from attnscope.capture.answers.predictions import predictions
+    from attnscope.capture.editing.interventions import ablate, patch
     from attnscope.capture.forward import capture
-    from attnscope.capture.generation import generate
-    from attnscope.capture.importance import importance
-    from attnscope.capture.interventions import ablate, patch
-    from attnscope.capture.predictions import predictions
-    from attnscope.capture.saliency import saliency
+    from attnscope.capture.generating.generate import generate
+    from attnscope.capture.importance.heads import importance
+    from attnscope.capture.saliency.tokens import saliency
     from attnscope.documents import Document, Documents
     from attnscope.errors import (
         AttnscopeError,
@@ -50,15 +50,15 @@ if TYPE_CHECKING:
 __version__ = _version("attnscope")
 
 _HOMES = {
-    "ablate": "capture.interventions",
-    "patch": "capture.interventions",
-    "importance": "capture.importance",
+    "ablate": "capture.editing.interventions",
+    "patch": "capture.editing.interventions",
+    "importance": "capture.importance.heads",
     "Answer": "answer",
-    "find_answer": "capture.answers",
-    "sources": "capture.answers",
-    "predictions": "capture.predictions",
-    "logit_attribution": "capture.attribution",
-    "saliency": "capture.saliency",
+    "find_answer": "capture.answers.answer",
+    "sources": "capture.answers.answer",
+    "predictions": "capture.answers.predictions",
+    "logit_attribution": "capture.answers.attribution",
+    "saliency": "capture.saliency.tokens",
     "Saliency": "attributions",
     "capture": "capture",
     "generate": "capture",

@@ -245,7 +245,7 @@ def sources_command(
     Exit code: 0; 1 where --from is given and another part has the largest effect; 2 for an error.
     """
     import attnscope
-    from attnscope.capture.sources import over_answer
+    from attnscope.capture.answers.sources import over_answer
     from attnscope.pretrained import load
 
     if wanted is not None and wanted not in markers:

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_imports_follow_the_rules(path):
         assert not heavy, "imported at module level; import it in the function that needs it"
     relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
     assert not relative, "imports are absolute here, so that these rules can be read off"
+
+
+def test_rooms_of_capture_import_only_from_rooms_below_them():
+    below: dict[str, set[str]] = {}
+    for path in (PACKAGE / "capture").rglob("*.py"):
+        room = path.relative_to(PACKAGE / "capture").parts[0].removesuffix(".py")
+        names = everywhere(ast.parse(path.read_text(encoding="utf-8")))
+        others = {name.split(".")[2] for name in names if name.startswith("attnscope.capture.")}
+        below.setdefault(room, set()).update(others - {room})
+    TopologicalSorter(below).prepare()  # raises CycleError, which names the rooms in the circle
 
 
 @pytest.mark.parametrize(

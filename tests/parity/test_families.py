@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from attnscope.capture.registry import INTERFACE
+from attnscope.capture.hearing.registry import INTERFACE
 from tests.models import FAMILIES, build, eager_attentions
 
 capture = importlib.import_module("attnscope.capture")

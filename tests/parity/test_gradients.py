@@ -209,7 +209,7 @@ def test_a_token_may_be_named_by_its_text(minilm: Any) -> None:
         def __init__(self) -> None:
             self.logits = logits
 
-    prepared = importlib.import_module("attnscope.capture.inputs").prepare(
+    prepared = importlib.import_module("attnscope.capture.inputs.prepare").prepare(
         *minilm, "a", None, None, None, None, None, None
     )
     number = minilm[1].convert_tokens_to_ids("cat")

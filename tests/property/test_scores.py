@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from attnscope.capture.masks import recognise
+from attnscope.capture.calls.masks import recognise
 from attnscope.scores import QKLayer, ScoreSpec
 
 few = settings(max_examples=60, deadline=None)

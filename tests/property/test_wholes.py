@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnscope.capture.layout import Unresolved
-from attnscope.capture.wholes import joined
+from attnscope.capture.calls.wholes import joined
+from attnscope.capture.places.layout import Unresolved
 from attnscope.scores import QKLayer, ScoreSpec
 
 HEADS, DIM = 2, 4

@@ -112,7 +112,7 @@ def test_parts_hidden_in_one_batch_are_parts_hidden_one_by_one(
     hook = model.register_forward_hook(lambda *_: passes.append(1))
     together = attnscope.sources(*given, **options)
     assert len(passes) == 2  # the capture, and one for all
-    monkeypatch.setattr("attnscope.capture.sources.TOKENS", 1)
+    monkeypatch.setattr("attnscope.capture.answers.sources.TOKENS", 1)
     apart = attnscope.sources(*given, **options)
     assert len(passes) == 2 + 1 + 4
     hook.remove()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from attnscope.capture import layers
+from attnscope.capture.calls import layers
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.errors import AttnscopeWarning, CaptureError
 from attnscope.scores import QKLayer, ScoreSpec

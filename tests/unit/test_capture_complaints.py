@@ -192,7 +192,7 @@ def test_what_accelerate_brings_when_a_module_runs_is_let_through() -> None:
     model = build("bert")
     model.encoder._hf_hook = object()
     model.encoder.to("meta")
-    importlib.import_module("attnscope.capture.checks").check_model(model)
+    importlib.import_module("attnscope.capture.inputs.checks").check_model(model)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")

@@ -17,7 +17,7 @@ import transformers as hf
 
 import attnscope.capture
 from attnscope.capture.forward import record
-from attnscope.capture.streams import Stack, stream_names
+from attnscope.capture.places.streams import Stack, stream_names
 from attnscope.errors import AttnscopeWarning, CaptureError, InputError
 from attnscope.scores import QKLayer
 from tests.models import FAMILIES, analytic_gpt2, build, text, text_pair

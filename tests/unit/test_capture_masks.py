@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from attnscope.capture.masks import MaskReader, Trimmer, read, recognise, unmasked
+from attnscope.capture.calls.masks import MaskReader, Trimmer, read, recognise, unmasked
 from attnscope.capture.tensors import Item
 from attnscope.scores import QKLayer, ScoreSpec
 from tests.models import FAMILIES, build, text

@@ -13,8 +13,8 @@ import torch
 from transformers.models.bert import modeling_bert
 from transformers.models.gpt2 import modeling_gpt2
 
-from attnscope.capture import registry
 from attnscope.capture.forward import record
+from attnscope.capture.hearing import registry
 from tests.models import build, text
 
 capture = importlib.import_module("attnscope.capture")

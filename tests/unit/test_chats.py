@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from attnscope.capture.chats import Template
-from attnscope.capture.prompts import segments_of
+from attnscope.capture.inputs.chats import Template
+from attnscope.capture.inputs.prompts import segments_of
 from attnscope.tokens import Segment
 from tests.generating import CHATML, CHATML_WITH_SYSTEM, NO_SYSTEM_ALONE, byte_tokenizer
 
@@ -90,7 +90,7 @@ def test_turns_become_runs_of_tokens() -> None:
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_tokenizers_without_offsets_give_the_same_turns(fast: bool) -> None:
-    from attnscope.capture.prompts import _by_token
+    from attnscope.capture.inputs.prompts import _by_token
 
     tokenizer = byte_tokenizer(CHATML)
     text, found = Template(tokenizer, {}).rendered([SYSTEM, USER])

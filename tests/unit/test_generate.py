@@ -291,8 +291,8 @@ def test_training_mode_is_not_certified() -> None:
 
 def test_wrong_ingredients_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step whose mask is misread gives no trace, however many rows the prompt has."""
-    from attnscope.capture import stepping
-    from attnscope.capture.parts import Hiding
+    from attnscope.capture.generating import stepping
+    from attnscope.capture.generating.parts import Hiding
 
     true = stepping.hiding_of
 

@@ -16,8 +16,9 @@ from scipy import stats
 
 import attnscope
 from attnscope import AttnscopeWarning, InputError, pretrained
-from attnscope.capture import importance, replay
-from attnscope.capture.replay import blocks_of
+from attnscope.capture.importance import heads as importance
+from attnscope.capture.importance import replay
+from attnscope.capture.importance.replay import blocks_of
 from attnscope.measures.sampling import bootstrap
 from tests.generating import build_writer
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
@@ -138,7 +139,7 @@ def test_earlier_layers_are_not_run_again_and_nothing_changes(
     found = attnscope.importance(model, tokenizer, texts, **options)
     assert ran.count(max(ran)) > ran.count(min(ran)) + 1
     assert all("forward" not in vars(module) for module in model.modules())
-    monkeypatch.setattr("attnscope.capture.replay.MOST", 0)
+    monkeypatch.setattr("attnscope.capture.importance.replay.MOST", 0)
     whole = counted_blocks(model := build_writer(name), attention)
     expected = attnscope.importance(model, tokenizer, texts, **options)
     assert whole.count(max(whole)) == whole.count(min(whole))

@@ -19,10 +19,10 @@ from transformers.models.bert import modeling_bert
 
 import attnscope
 from attnscope import CaptureError, InputError, pretrained
-from attnscope.capture import registry
-from attnscope.capture.editing import Intervention, intervening
-from attnscope.capture.edits import Gate
+from attnscope.capture.editing.edits import Gate
+from attnscope.capture.editing.matching import Intervention, intervening
 from attnscope.capture.forward import record
+from attnscope.capture.hearing import registry
 from attnscope.tokens import Tokens
 from tests.models import FAMILIES, build, text
 

@@ -10,7 +10,7 @@ import torch
 
 from attnscope._records import Writer
 from attnscope.capture import memory
-from attnscope.capture.keeping import queries_of
+from attnscope.capture.calls.keeping import queries_of
 from attnscope.capture.memory import Asked, available, estimate, in_words
 from attnscope.errors import AttnscopeWarning
 from attnscope.trace import Trace

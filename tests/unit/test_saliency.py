@@ -292,7 +292,7 @@ def test_models_that_do_not_fit(tokenizer: Any) -> None:
 
 
 def test_without_captum_attention_is_left(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attnscope.capture.embedded.find_spec", lambda _: None)
+    monkeypatch.setattr("attnscope.capture.saliency.embedded.find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match=r'pip install "attnscope\[saliency\]"'):
         attnscope.saliency(analytic_gpt2(), tokenizer, CAUSAL)
     made = attnscope.saliency(analytic_gpt2(), tokenizer, CAUSAL, methods=["rollout"])

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from attnscope.capture.forward import record
+from attnscope.capture.places.streams import stream_names
 from attnscope.capture.recorder import Recording
-from attnscope.capture.streams import stream_names
 from attnscope.scores import QKLayer
 from tests.zoo.inputs import batch_of, inputs_of
 from tests.zoo.odd import TRUE

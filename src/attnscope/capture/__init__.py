@@ -4,41 +4,22 @@
 this package, whose name Python binds on import. Both hold at once because the package can be
 called: a call goes to `capture.forward.capture`. Importing the package does not import torch.
 
-How a forward pass is recorded, file by file:
+Rooms, each importing only from those above it; each says on its first page which file does what:
 
-    registry   stands in for the attention functions a model already uses, for the duration
-    mode       sees attention in a model's own code: `products`, `trails`, `tap`, `explain`
-    hearing    the one place through which every call passes, to editors and the listener
-    where      which module is running
-    recorder   keeps what is asked for of each call; `trimming`: gives free memory back
-    keeping    cuts a call to the queries and the precision asked for
-    layout     tells items, parts and heads apart, whatever axes they are in
-    layers     queries, keys and a score spec of a call; `masks` reads and recognises masks
-    bands      the windows of Longformer and LED
-    certify    holds weights x values against what the model computed
-    placing    to which stream and layer a call belongs, with `streams`
-    following  finds what follows a call (`passing`): output projection, residual, norm
-    mixing     makes numbers of these (`asking` the modules) and checks them
-    zeroing    runs layers again without a token's value
-    gradients  the gradient of an objective by every attention call's output
-    inputs     makes model inputs and Tokens, with `texts`; `checks`, `limits`: what a model takes
-    memory     how much will be recorded, before it is
-    guesses    the tokens that a model predicted at each position
-    running    unwraps the model, and says of its own errors that they are its own
-    edits      what can be changed in a call, with `patterns`; `editing` says in which calls
-    interventions  `ablate` and `patch`
-    answers    answers and the parts of a context that they come from (`sources`); `predictions`
-    attribution  what each head writes into a logit
-    importance what each head is worth for a task: `examples` and their scores, `sweep`, `replay`
-    saliency   what tokens are worth: `targets`, gradients by embeddings (`embedded`), `erasing`
-    forward    `record` (any call) and `capture` (one forward pass to a Trace)
-
-and a generation, whose forward passes are the same, one a step:
-
-    prompts    texts and chats (`chats`) to model inputs; `orders`: what was asked for
-    stepping   keeps of every call what is new (`parts`)
-    joining    puts the steps together; `written`: which tokens they are
-    generation `generate`
+    certify, tensors  weights x values held against what the model computed; tensors to arrays
+    running      unwraps the model, and says of its own errors that they are its own
+    inputs/      what goes into the model
+    places/      where a call is: module, layer, stream, axes
+    mixing/      what the model makes of the weights
+    calls/       one attention call as it is kept
+    hearing/     how calls are heard
+    editing/     how calls are changed: interventions
+    recorder     keeps what is asked for of each call; `trimming` gives free memory back
+    assemble     from the calls to a Trace; `memory`: how much that will be, `guesses`: predictions,
+                 `gradients` and `zeroing`: measures that need the model
+    forward      `record` (any call) and `capture` (one forward pass to a Trace)
+    generating/  `generate`
+    importance/, answers/, saliency/  questions that take many passes
 """
 
 from __future__ import annotations
@@ -84,7 +65,7 @@ def _function(name: str) -> Any:
             "pip install 'attnscope[hf]'. Weights that you already have need no torch: "
             "attnscope.from_attention(attentions, tokens)."
         )
-    home = {"capture": "forward", "generate": "generation"}[name]
+    home = {"capture": "forward", "generate": "generating.generate"}[name]
     return getattr(import_module(f"attnscope.capture.{home}"), name)
 
 

@@ -13,14 +13,14 @@ import numpy as np
 
 from attnscope._numbers import spans_of
 from attnscope._types import TokenMask
-from attnscope.capture.calls import Call
-from attnscope.capture.editing import changes_of
-from attnscope.capture.inputs import Prepared, Side
-from attnscope.capture.masks import Trimmer
-from attnscope.capture.mixing import mixing_of
-from attnscope.capture.patches import patch_tokens
+from attnscope.capture.calls.call import Call
+from attnscope.capture.calls.masks import Trimmer
+from attnscope.capture.editing.matching import changes_of
+from attnscope.capture.inputs.patches import patch_tokens
+from attnscope.capture.inputs.prepare import Prepared, Side
+from attnscope.capture.mixing.matrices import mixing_of
+from attnscope.capture.places.streams import Stack, side_of, stream_names
 from attnscope.capture.recorder import Recording
-from attnscope.capture.streams import Stack, side_of, stream_names
 from attnscope.errors import InputError
 from attnscope.provenance import Certificate, Provenance
 from attnscope.scores import Layer, QKLayer, WeightsLayer

@@ -18,18 +18,18 @@ from tqdm import tqdm
 
 from attnscope._numbers import index_of
 from attnscope.capture.assemble import shown_of, trace_of
-from attnscope.capture.calls import DROPOUT
-from attnscope.capture.checks import check_model
+from attnscope.capture.calls.call import DROPOUT
+from attnscope.capture.calls.keeping import Keeping, queries_of
+from attnscope.capture.calls.problems import ELSEWISE
 from attnscope.capture.gradients import add_gradients, objective, trackable
 from attnscope.capture.guesses import best_of, count_of, with_predictions
-from attnscope.capture.inputs import Prepared, check_segments, prepare
-from attnscope.capture.keeping import Keeping, queries_of
-from attnscope.capture.limits import check_length
+from attnscope.capture.inputs.checks import check_model
+from attnscope.capture.inputs.limits import check_length
+from attnscope.capture.inputs.prepare import Prepared, check_segments, prepare
 from attnscope.capture.memory import LARGE, Asked, estimate, in_words, tell
-from attnscope.capture.problems import ELSEWISE
+from attnscope.capture.places.where import attention_modules, is_attention
 from attnscope.capture.recorder import Recording
 from attnscope.capture.running import bare, explained, uncompiled, warn
-from attnscope.capture.where import attention_modules, is_attention
 from attnscope.capture.zeroing import add_zeroing, check_zeroing
 from attnscope.errors import CaptureError, InputError
 from attnscope.narrowing import precision_of

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from attnscope._numbers import index_of
-from attnscope.capture.calls import Call
-from attnscope.capture.inputs import Prepared
-from attnscope.capture.passing import Place
+from attnscope.capture.calls.call import Call
+from attnscope.capture.inputs.prepare import Prepared
+from attnscope.capture.mixing.passing import Place
 from attnscope.errors import CaptureError, InputError
 
 

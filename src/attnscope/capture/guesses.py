@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from attnscope._display import printable
 from attnscope._numbers import index_of
-from attnscope.capture.inputs import Prepared
+from attnscope.capture.inputs.prepare import Prepared
 from attnscope.errors import InputError
 from attnscope.predicted import Predicted
 from attnscope.trace import Trace

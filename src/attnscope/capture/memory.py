@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from attnscope.capture.calls.keeping import Queries
 from attnscope.capture.certify import PROBES
-from attnscope.capture.checks import past_length
-from attnscope.capture.keeping import Queries
-from attnscope.capture.layout import head_count
-from attnscope.capture.limits import OTHER_INPUT
+from attnscope.capture.inputs.checks import past_length
+from attnscope.capture.inputs.limits import OTHER_INPUT
+from attnscope.capture.places.layout import head_count
+from attnscope.capture.places.streams import Numbering, Stack, side_of, stack_of
+from attnscope.capture.places.where import attention_modules, plain
 from attnscope.capture.running import warn
-from attnscope.capture.streams import Numbering, Stack, side_of, stack_of
-from attnscope.capture.where import attention_modules, plain
 
 LARGE = 1_000_000_000
 """Bytes from which it is told how many there will be."""

@@ -7,7 +7,7 @@ raises inside the model's forward pass: what goes wrong is kept in `problems` an
 
 Calls come from three sources: attention functions of Transformers (`registry`),
 `F.scaled_dot_product_attention`, and softmaxes in a model's own code (both in `mode`). What each
-gives the model passes one place, `hearing.through`, where interventions change it.
+gives the model passes one place, `listeners.through`, where interventions change it.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ import torch
 from torch import nn
 
 from attnscope._numbers import item_of
-from attnscope.capture.bands import Band
-from attnscope.capture.calls import DROPOUT, Call, Cut, call_of
+from attnscope.capture.calls.bands import Band
+from attnscope.capture.calls.call import DROPOUT, Call, Cut, call_of
+from attnscope.capture.calls.keeping import Keeping
+from attnscope.capture.calls.layers import Attended, arranged, check_shapes, chosen, dropping
+from attnscope.capture.calls.masks import MaskReader
+from attnscope.capture.calls.problems import named, not_finite, unexplained
+from attnscope.capture.calls.wholes import joined, joined_witness
 from attnscope.capture.certify import Witness, tolerance
-from attnscope.capture.following import Follower
-from attnscope.capture.hearing import inside, listener_of
-from attnscope.capture.keeping import Keeping
-from attnscope.capture.layers import Attended, arranged, check_shapes, chosen, dropping
-from attnscope.capture.layout import Layout, Unresolved, layout_of
-from attnscope.capture.masks import MaskReader
-from attnscope.capture.mode import Watch
-from attnscope.capture.passing import Place as Rows
-from attnscope.capture.passing import gain_of
-from attnscope.capture.placing import Place, Placing
-from attnscope.capture.problems import named, not_finite, unexplained
-from attnscope.capture.registry import listening
-from attnscope.capture.streams import Stack
-from attnscope.capture.tap import Tap
+from attnscope.capture.hearing.listeners import inside, listener_of
+from attnscope.capture.hearing.mode import Watch
+from attnscope.capture.hearing.registry import listening
+from attnscope.capture.hearing.tap import Tap
+from attnscope.capture.mixing.following import Follower
+from attnscope.capture.mixing.passing import Place as Rows
+from attnscope.capture.mixing.passing import gain_of
+from attnscope.capture.places.layout import Layout, Unresolved, layout_of
+from attnscope.capture.places.placing import Place, Placing
+from attnscope.capture.places.streams import Stack
+from attnscope.capture.places.where import Running, attention_modules, caller, plain, watching
 from attnscope.capture.tensors import Item, keep_alive, stored
 from attnscope.capture.trimming import LARGE, give_back
-from attnscope.capture.where import Running, attention_modules, caller, plain, watching
-from attnscope.capture.wholes import joined, joined_witness
 from attnscope.errors import AttnscopeError, CaptureError
 from attnscope.mixing import Mixing
 from attnscope.provenance import Certificate

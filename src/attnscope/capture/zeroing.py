@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from attnscope.capture.calls import Call
-from attnscope.capture.inputs import Prepared
+from attnscope.capture.calls.call import Call
+from attnscope.capture.inputs.prepare import Prepared
+from attnscope.capture.places.streams import pattern_of
+from attnscope.capture.places.where import NOTHING
 from attnscope.capture.recorder import Recording
 from attnscope.capture.running import explained, uncompiled
-from attnscope.capture.streams import pattern_of
-from attnscope.capture.where import NOTHING
 from attnscope.errors import InputError
 from attnscope.scores import widen
 
