@@ -27,9 +27,14 @@ import numpy as np
 MIB = 2**20
 LAYERS, HEADS, KV_HEADS, DIM = 4, 8, 8, 64
 LONG_HEADS, LONG_KV, LONG_DIM = 32, 8, 128
+SHAPES = tuple((kv, dtype) for kv in (8, 2) for dtype in ("float32", "bfloat16"))
+"""Key heads and precision of the models whose files are measured. Llama 3 has four heads a key head
+and comes in bfloat16: the last one."""
 
 
-def model_of(n_tokens: int, attention: str) -> tuple[Any, dict[str, Any]]:
+def model_of(
+    n_tokens: int, attention: str, kv_heads: int = KV_HEADS, dtype: str = "float32"
+) -> tuple[Any, dict[str, Any]]:
     """A Llama-like model of 4 layers × 8 heads with random weights, and its inputs."""
     import torch
     from transformers import LlamaConfig, LlamaModel
@@ -42,12 +47,13 @@ def model_of(n_tokens: int, attention: str) -> tuple[Any, dict[str, Any]]:
         intermediate_size=4 * HEADS * DIM,
         num_hidden_layers=LAYERS,
         num_attention_heads=HEADS,
-        num_key_value_heads=KV_HEADS,
+        num_key_value_heads=kv_heads,
         max_position_embeddings=n_tokens,
         attn_implementation=attention,
     )
     ids = torch.randint(0, 1000, (1, n_tokens))
-    return LlamaModel(config).eval(), {"input_ids": ids, "use_cache": False}
+    model = LlamaModel(config).eval().to(getattr(torch, dtype))
+    return model, {"input_ids": ids, "use_cache": False}
 
 
 def run_once(way: str, model: Any, inputs: dict[str, Any]) -> Any:
@@ -78,18 +84,18 @@ def measure_capture(way: str, n_tokens: int) -> dict[str, float]:
     kept = run_once(way, model, inputs)
     result = {"cpu_s": time.process_time() - start, "peak_mib": (memory("VmHWM") - before) / MIB}
     if way == "overview":
-        result |= sizes_of(kept)
+        result["qk_mib"] = sum(layer.nbytes for layer in kept.stream().layers) / MIB
     return result
 
 
-def sizes_of(trace: Any) -> dict[str, float]:
-    """MiB of the recorded queries and keys, and of files beside float16 weights."""
-    layers = trace.stream().layers
-    weights = sum(np.prod(layer.shape, dtype=float) for layer in layers) * 2
-    sizes = {"qk_mib": sum(layer.nbytes for layer in layers) / MIB, "weights_mib": weights / MIB}
+def measure_size(n_tokens: int, kv_heads: int, dtype: str) -> dict[str, float]:
+    """MiB of a capture's file with overviews, also as float16, and of its weights in float16."""
+    trace = run_once("capture", *model_of(n_tokens, "sdpa", kv_heads, dtype))
+    weights = sum(np.prod(layer.shape, dtype=float) for layer in trace.stream().layers) * 2
+    sizes = {"weights": weights / MIB}
     with tempfile.TemporaryDirectory() as folder:
-        for name, dtype in (("file_mib", None), ("half_file_mib", "float16")):
-            path = trace.save(Path(folder) / "x.safetensors", dtype=dtype)
+        for name, kept in (("file", None), ("half_file", "float16")):
+            path = trace.save(Path(folder) / "x.safetensors", dtype=kept, overviews=True)
             sizes[name] = path.stat().st_size / MIB
     return sizes
 
@@ -160,6 +166,13 @@ def milliseconds(ask: Callable[[], Any], times: int) -> float:
     return min(spent) * 1e3
 
 
+def measured(what: str, n_tokens: int, shape: int | None) -> dict[str, float]:
+    """The figures of one child process."""
+    if what == "size":
+        return measure_size(n_tokens, *SHAPES[shape or 0])
+    return measure_file(n_tokens) if what == "file" else measure_capture(what, n_tokens)
+
+
 def children(rounds: int, *options: str) -> dict[str, float]:
     """The least of each figure over some child processes."""
     runs = []
@@ -188,9 +201,8 @@ def report(result: dict[str, Any]) -> str:
         f"= {whole['cpu_s'] / plain['cpu_s']:.2f} × (bar: 2)",
         f"  peak memory over the forward's: {extra:.0f} MiB = {extra / whole['qk_mib']:.2f} × "
         f"the queries and keys (bar: 1.5)",
-        f"  file {whole['file_mib']:.0f} MiB, {whole['weights_mib'] / whole['file_mib']:.0f} × "
-        f"smaller than float16 weights; as float16 {whole['half_file_mib']:.0f} MiB, "
-        f"{whole['weights_mib'] / whole['half_file_mib']:.0f} × (bar: 50)",
+        "  file with overviews, beside weights in float16 (bar: 50 × smaller):",
+        *(size_line(*shape, sizes) for shape, sizes in zip(SHAPES, result["sizes"], strict=True)),
         f"n = 2048: capture {capture['cpu_s']:.2f} CPU s, eager output_attentions "
         f"{eager['cpu_s']:.2f} (bar: less); extra memory {share:.2f} × eager's (bar: 0.2)",
         f"n = {result['file_tokens']}, {LONG_HEADS} heads, {LONG_KV} key heads, dim {LONG_DIM}, "
@@ -201,6 +213,15 @@ def report(result: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def size_line(kv_heads: int, dtype: str, sizes: dict[str, float]) -> str:
+    """How large the file of one model is, and how many times smaller than its weights."""
+    times = {name: sizes["weights"] / sizes[name] for name in ("file", "half_file")}
+    line = f"    {kv_heads} key heads, {dtype:9}{sizes['file']:5.0f} MiB, {times['file']:4.1f} ×"
+    if dtype != "float32":
+        return line
+    return f"{line}; saved as float16 {sizes['half_file']:.0f} MiB, {times['half_file']:.1f} ×"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tokens", type=int, default=8192)
@@ -208,11 +229,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--shape", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        made = measure_file if options.child == "file" else None
-        n = options.tokens
-        print(json.dumps(made(n) if made else measure_capture(options.child, n)))
+        print(json.dumps(measured(options.child, options.tokens, options.shape)))
         return
     ways = {
         ("long", options.tokens): ("plain", "capture", "overview"),
@@ -227,6 +247,10 @@ def main() -> None:
         result[name] = {
             way: children(options.rounds, "--child", way, "--tokens", str(n)) for way in each
         }
+    result["sizes"] = [
+        children(1, "--child", "size", "--tokens", str(options.tokens), "--shape", str(place))
+        for place in range(len(SHAPES))
+    ]
     result["file"] = children(1, "--child", "file", "--tokens", str(options.long))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
