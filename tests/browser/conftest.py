@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import (
@@ -18,6 +18,8 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+
+from attnscope.view import View
 
 LOCAL = re.compile(
     r"(about|data|file):|blob:(null|file|http://127\.0\.0\.1)|(http|ws)://127\.0\.0\.1[:/]"
@@ -141,3 +143,13 @@ def open_view(tmp_path: Path) -> OpenView:
         return view
 
     return opened
+
+
+@pytest.fixture
+def show(page: Page, open_view: OpenView) -> Callable[..., Locator]:
+    """Opens a view: `show(trace.head_view(), width=1000, height=800, **options of open_view)`."""
+
+    def showing(view: View, width: int = 1000, height: int = 800, **options: Any) -> Locator:
+        return open_view(page, view.html(), width=width, height=height, **options)
+
+    return showing

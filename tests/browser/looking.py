@@ -134,12 +134,17 @@ def line_ends(view: Locator, side: str, least: int = 60) -> set[int]:
     return ends
 
 
+def cell(view: Locator, layer: int, head: int) -> Locator:
+    """The button over one cell of a grid of heads."""
+    return view.locator(f".cell[data-layer='{layer}'][data-head='{head}']")
+
+
 def cell_pixels(view: Locator, layer: int, head: int) -> np.ndarray:
     """[row, column, rgba] of one cell of the model view's grid."""
     row = pixels(view.locator(f".gridrow[data-layer='{layer}'] canvas"))
     cells = view.locator(f".gridrow[data-layer='{layer}'] .cell")
     first, _, _, _ = _box(cells.first)
-    x, _, width, _ = _box(view.locator(f".cell[data-layer='{layer}'][data-head='{head}']"))
+    x, _, width, _ = _box(cell(view, layer, head))
     left = round(x - first)
     return row[:, left : left + round(width)]
 
@@ -150,6 +155,14 @@ def contrast_with_ground(image: np.ndarray) -> np.ndarray:
     colors, counts = np.unique(flat, axis=0, return_counts=True)
     ground = colors[counts.argmax()].astype(int)
     return np.abs(image[:, :, :3].astype(int) - ground).max(axis=2)
+
+
+def contrast(ink: Sequence[float], ground: Sequence[float]) -> float:
+    """The contrast ratio of two colours (WCAG 2.2), each rgb from 0 to 255."""
+    part = np.array([ink, ground]) / 255
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    dark, light = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return float((light + 0.05) / (dark + 0.05))
 
 
 def tooltip_rows(view: Locator) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from attnscope.bertviz import head_view, model_view, neuron_view
 from tests.browser.looking import (
+    cell,
     fragments_page,
     hover,
     is_right,
@@ -57,10 +58,6 @@ def neurons(**options: Any) -> str:
 def show(page: Page, open_view: Any) -> Show:
     """Opens what `html_action='return'` gave, written to a file as it is."""
     return lambda html, **window: open_view(page, getattr(html, "data", html), **window)
-
-
-def cell(view: Locator, layer: int, head: int) -> Locator:
-    return view.locator(f".cell[data-layer='{layer}'][data-head='{head}']")
 
 
 @BOTH

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from attnscope.trace import Trace
 from tests.browser.looking import (
@@ -33,16 +33,6 @@ HEADS = 5
 @pytest.fixture
 def trace() -> Trace:
     return trace_of(random_weights(3, HEADS, 8, 8), tokens=TOKENS, segments=[4])
-
-
-@pytest.fixture
-def show(page: Page, open_view):
-    """Opens a view of a trace: `show(trace.head_view())`."""
-
-    def showing(view: object, width: int = 1000, **options: object) -> Locator:
-        return open_view(page, view.html(), width=width, height=900, **options)
-
-    return showing
 
 
 def options(view: Locator) -> None:
@@ -369,53 +359,3 @@ def test_the_threshold_empties_cells_and_says_how_much(show, tokens):
     own = weights[0, 0]
     share = round(100 * float(own[own < 0.3].sum() / own.sum()))
     assert f"{text}: {share} % of the weight" in view.locator("[data-detail]").inner_text()
-
-
-def luminance(color: np.ndarray) -> np.ndarray:
-    """Relative luminance (WCAG 2.2) of [..., rgb], 0..255."""
-    part = color / 255
-    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
-    return linear @ np.array([0.2126, 0.7152, 0.0722])
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("head", range(12))
-def test_text_on_a_full_strength_box_is_legible(show, scheme, head):
-    weights = np.zeros((1, 12, 4, 4), np.float32)
-    weights[:, :, :, 3] = 1
-    trace = trace_of(weights, tokens=["a", "b", "c", "[SEP]"])
-    view = show(trace.head_view(heads=[head]), color_scheme=scheme)
-    hover(view, "query", 0)
-    text = token(view, "key", 3).locator(".text")
-    ink = text.evaluate("e => getComputedStyle(e).color.match(/[\\d.]+/g).map(Number)")
-    box = text.bounding_box()
-    shot = view.page.screenshot(
-        clip={"x": box["x"] + 1, "y": box["y"] + 2, "width": 2, "height": 3}
-    )
-    ground = read_png(shot)
-    light, dark = sorted(
-        (luminance(np.array(ink[:3])), luminance(ground.mean((0, 1)))), reverse=True
-    )
-    assert (light + 0.05) / (dark + 0.05) >= 4.5
-
-
-def read_png(data: bytes) -> np.ndarray:
-    """[row, column, rgb] of a picture."""
-    import io
-
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(float)
-
-
-@pytest.mark.parametrize("width", [600, 800])
-def test_where_there_is_no_room_beside_them_the_tooltip_covers_no_token(show, width):
-    view = show(trace_of(random_weights(1, 2, 20, 20)).head_view(), width=width)
-    for side, index in [("query", 0), ("query", 9), ("query", 19), ("key", 4), ("key", 19)]:
-        hover(view, side, index)
-        tip = view.get_by_role("tooltip").bounding_box()
-        for text in view.locator("[role=option] .text").all():
-            own = text.bounding_box()
-            across = tip["x"] < own["x"] + own["width"] and own["x"] < tip["x"] + tip["width"]
-            down = tip["y"] < own["y"] + own["height"] and own["y"] < tip["y"] + tip["height"]
-            assert not (across and down), (side, index, text.inner_text())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.view import View
 from tests.browser.looking import is_right, random_weights, settle, token, trace_of
 
 TOKENS = ["[CLS]", "one", "two", "three", "[SEP]"]
@@ -32,13 +33,9 @@ def qk_trace(tokens: int = 5, dim: int = 12) -> Trace:
 
 
 @pytest.fixture
-def show(page: Page, open_view):
-    """Opens a view."""
-
-    def showing(view: View, width: int = 1400) -> Locator:
-        return open_view(page, view.html(), width=width, height=900)
-
-    return showing
+def show(show):
+    """Wide enough for the panel beside the picture."""
+    return partial(show, width=1400, height=900)
 
 
 def number(view: Locator, side: str, index: int) -> Locator:

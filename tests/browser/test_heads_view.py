@@ -6,27 +6,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 import attnscope
-from attnscope.trace import Trace
 from tests.browser.live import open_live
-from tests.browser.looking import FRAMES, random_weights, settle, shifted, trace_of
-from tests.browser.test_matrix_view import is_true, plot, point, value, vectors_trace
+from tests.browser.looking import FRAMES, cell, random_weights, settle, shifted, trace_of
+from tests.browser.mapping import is_true, plot, point, value, vectors_trace
+from tests.browser.showing import opens
 
-
-@pytest.fixture
-def show(page: Page, open_view):
-    """Opens a trace's heads view."""
-
-    def showing(trace: Trace, width: int = 1000, height: int = 900, **options: object) -> Locator:
-        return open_view(page, trace.heads_view(**options).html(), width=width, height=height)
-
-    return showing
-
-
-def cell(view: Locator, layer: int, head: int) -> Locator:
-    return view.locator(f".cell[data-layer='{layer}'][data-head='{head}']")
+show = opens("heads", height=900)
 
 
 def rows(view: Locator) -> list[tuple[str, str]]:

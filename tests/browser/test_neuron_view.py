@@ -8,7 +8,7 @@ from math import exp
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.stream import Stream
@@ -26,10 +26,13 @@ from tests.browser.looking import (
     token,
     views,
 )
+from tests.browser.showing import opens
 from tests.models import FAMILIES, build
 
 DIM = 32
 ONE_UNIT = 0.00101
+
+show = opens("neuron")
 
 
 def layer(tokens: int, seed: int, dim: int = DIM, heads: int = 3, **rules: object) -> QKLayer:
@@ -48,16 +51,6 @@ def trace_of(tokens: int = 7, *, segments: tuple[int, ...] = (), **options: obje
     side = Tokens.plain(names(tokens), segments=segments)
     layers = tuple(layer(tokens, seed, **options) for seed in range(3))
     return Trace([Stream("self", (0, 1, 2), layers, side, side)])
-
-
-@pytest.fixture
-def show(page: Page, open_view):
-    """Opens a trace's neuron view."""
-
-    def showing(trace: Trace, width: int = 1000, height: int = 800, **options: object) -> Locator:
-        return open_view(page, trace.neuron_view(**options).html(), width=width, height=height)
-
-    return showing
 
 
 def number(text: str) -> float:

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from attnscope import AttnscopeWarning
 from attnscope.scores import QKLayer, ScoreSpec
@@ -24,10 +24,13 @@ from tests.browser.looking import (
     tooltip_rows,
     trace_of,
 )
+from tests.browser.showing import opens
 
 HEADS = 3
 EXACT = pytest.param(24, id="linear16")
 COARSE = pytest.param(520, id="sqrt8")
+
+show = opens("head")
 
 
 def test_the_judge_of_numbers_is_strict():
@@ -55,16 +58,6 @@ def trace(request: pytest.FixtureRequest) -> Trace:
     made = trace_with(request.param)
     assert made.head_view().spec["encoding"] == {24: "linear16", 520: "sqrt8"}[request.param]
     return made
-
-
-@pytest.fixture
-def show(page: Page, open_view):
-    """Opens a trace's head view."""
-
-    def showing(trace: Trace, **options: object) -> Locator:
-        return open_view(page, trace.head_view(**options).html())
-
-    return showing
 
 
 def read(side: str, index: int, weights: np.ndarray) -> np.ndarray:

@@ -10,15 +10,7 @@ from playwright.sync_api import Page, expect
 
 from attnscope.trace import Trace
 from tests.browser.looking import random_weights, settle, trace_of
-from tests.browser.test_matrix_view import (
-    is_true,
-    place,
-    point,
-    press,
-    value,
-    vectors_trace,
-    window,
-)
+from tests.browser.mapping import is_true, place, point, press, value, vectors_trace, window
 
 LONG = 1500
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page
 
 import attnscope
 from tests.browser.looking import FRAMES, leave, random_weights, settle, token, trace_of
-from tests.browser.test_pages import HOSTILE
+from tests.browser.paging import HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"
 HIDDEN = (

@@ -23,7 +23,7 @@ from attnscope.plot.curves import LEAST_ALPHA
 from attnscope.plot.ink import THEMES
 from attnscope.view import FIGURES, View
 from tests.browser.looking import random_weights
-from tests.browser.test_pages import HOSTILE
+from tests.browser.paging import HOSTILE
 from tests.figures.conftest import TOKENS
 
 SVG = "{http://www.w3.org/2000/svg}"
