@@ -23,13 +23,17 @@ from matplotlib.patches import Rectangle
 
 from attnscope.errors import InputError
 from attnscope.measures import Quantity
-from attnscope.plot.colors import MAP_MISSING, hexed, map_ramp, signed_map_ramp
+from attnscope.plot.canvas import plain
+from attnscope.plot.colors import MAP_MISSING, hexed, ink_on, map_ramp, signed_map_ramp
 from attnscope.plot.ink import Ink
 from attnscope.plot.part import Block
 from attnscope.views.base import one_of
 
 TICKS = 0.15
 """Least distance of two ticks, in lengths of the bar."""
+
+NUMBERS = 17.0
+"""Points of a cell from which its number can be written into it."""
 
 COLORS = ("linear", "root", "log")
 
@@ -147,12 +151,39 @@ def draw_map(
     )  # fmt: skip
     missing = np.isnan(block.values) & ~block.hidden
     hatch = {"facecolors": ink.bg, "edgecolors": ink.line, "hatch": "///"}
-    plain = {"facecolors": hexed(MAP_MISSING[ink.mode]), "edgecolors": "none"}
-    for cells, look in ((block.hidden, hatch), (missing, plain)):
+    flat = {"facecolors": hexed(MAP_MISSING[ink.mode]), "edgecolors": "none"}
+    for cells, look in ((block.hidden, hatch), (missing, flat)):
         if cells.any():
             boxes = _boxes(runs_of(cells) * block.step, at, block.step)
             ax.add_collection(PolyCollection(boxes, linewidths=0, zorder=0.5, **look), False)
     return image
+
+
+def write_numbers(
+    ax: Axes, values: Float[np.ndarray, "row column"], scale: Scale, room: float,
+    at: tuple[float, float] = (0, 0), *, brief: bool = False,
+) -> None:  # fmt: skip
+    """The numbers of a map, in black or white, whichever reads better on their cell.
+
+    Args:
+        ax: what the map is drawn on.
+        values: NaN where there is no number.
+        scale: what the map is coloured with.
+        room: points of a cell.
+        at: the map's upper left corner.
+        brief: without the 0 in front of the point.
+    """
+    for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        red, green, blue, _ = scale.cmap(scale.norm(value), bytes=True)
+        text = f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+        plain(ax.text(
+            at[0] + column + 0.5, at[1] + row + 0.5,
+            text.replace("0.", ".", 1) if brief and abs(value) < 1 else text,
+            ha="center", va="center", fontsize=min(7, room * 0.33),
+            color=ink_on((int(red), int(green), int(blue))),
+        ))  # fmt: skip
 
 
 def frame_cell(ax: Axes, query: int, key: int, ink: Ink) -> None:

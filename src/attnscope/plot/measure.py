@@ -9,19 +9,20 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from attnscope.measures import heads as table_of
-from attnscope.plot.canvas import (
-    COLUMN,
-    PAGE,
-    TALL,
-    axes_on,
-    plain,
-    points,
-    quiet_frame,
-    write_title,
-)
+from attnscope.plot.canvas import COLUMN, PAGE, TALL, axes_on, points, quiet_frame, write_title
 from attnscope.plot.fonts import letters_for
 from attnscope.plot.ink import Ink, ink_of
-from attnscope.plot.maps import Scale, add_bar, colors_of, draw_map, extent_of, frame_cell, top_of
+from attnscope.plot.maps import (
+    NUMBERS,
+    Scale,
+    add_bar,
+    colors_of,
+    draw_map,
+    extent_of,
+    frame_cell,
+    top_of,
+    write_numbers,
+)
 from attnscope.plot.part import Block
 from attnscope.trace import Trace
 from attnscope.wire.spec import CellSpec, LayerSpec, MeasureSpec, Theme
@@ -30,8 +31,6 @@ ROOM, LARGE = 0.22, 0.4
 """Inches of a cell, where there are many and where there are few."""
 
 UNITS = {"entropy": "nats", "distance": "tokens"}
-NUMBERS = 17.0
-"""Points of a cell from which numbers are written into it."""
 
 
 def measure(
@@ -120,7 +119,7 @@ def _drawn(
     if bar:
         add_bar(ax, image, scale, ink, "hatched: no such head" if np.isnan(values).any() else "")
     if numbers and room >= NUMBERS:
-        _write(ax, values, scale, room)
+        write_numbers(ax, values, scale, room, brief=True)
     return ax
 
 
@@ -156,19 +155,3 @@ def _framed(
         at = range(0, len(numbers), every)
         axis.set_ticks([i + 0.5 for i in at], [str(numbers[i]) for i in at], fontsize=7)
     return ax, cell
-
-
-def _write(ax: Any, values: np.ndarray, scale: Scale, room: float) -> None:
-    """The numbers, in black or white, whichever reads better on their cell."""
-    from attnscope.plot.colors import ink_on
-
-    for (row, column), value in np.ndenumerate(values):
-        if np.isnan(value):
-            continue
-        red, green, blue, _ = scale.cmap(scale.norm(value), bytes=True)
-        text = f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
-        plain(ax.text(
-            column + 0.5, row + 0.5, text.replace("0.", ".", 1) if abs(value) < 1 else text,
-            ha="center", va="center", fontsize=min(7, room * 0.34),
-            color=ink_on((int(red), int(green), int(blue))),
-        ))  # fmt: skip

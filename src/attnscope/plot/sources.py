@@ -15,15 +15,22 @@ from attnscope.plot.canvas import (
     TALL,
     axes_on,
     label_ticks,
-    plain,
     points,
     thinned,
     write_title,
 )  # fmt: skip
-from attnscope.plot.colors import ink_on
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink, ink_of
-from attnscope.plot.maps import Scale, add_bar, colors_of, draw_map, extent_of, top_of
+from attnscope.plot.maps import (
+    NUMBERS,
+    Scale,
+    add_bar,
+    colors_of,
+    draw_map,
+    extent_of,
+    top_of,
+    write_numbers,
+)
 from attnscope.plot.part import Block
 from attnscope.wire.spec import Theme
 
@@ -33,9 +40,6 @@ BESIDE = 16
 
 CELL = 0.36
 """Inches of a cell where there is room."""
-
-NUMBERS = 17.0
-"""Points of a cell from which its number is written into it."""
 
 GAP = 0.35
 """Between maps, in inches."""
@@ -80,7 +84,7 @@ def sources(
         look = {"fontsize": 8, "color": ink.quiet, "annotation_clip": False}
         ax.annotate(name, at, (0, 3), textcoords="offset points", **look)
         if cell >= NUMBERS:
-            _write(ax, block.values, scale, at, cell)
+            write_numbers(ax, block.values, scale, cell, at)
     if bar:
         add_bar(ax, images[2], effect, ink)
         add_bar(ax, images[0], shares, ink)
@@ -163,17 +167,3 @@ def _framed(
             ink, letters, turned=side == "key",
         )  # fmt: skip
     return ax, list(zip(x, y, strict=True)), 72 * cell
-
-
-def _write(ax: Any, values: np.ndarray, scale: Scale, at: tuple[float, float], room: float) -> None:
-    """The numbers, in black or white, whichever reads better on their cell."""
-    for (row, column), value in np.ndenumerate(values):
-        if np.isnan(value):
-            continue
-        red, green, blue, _ = scale.cmap(scale.norm(value), bytes=True)
-        text = f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
-        plain(ax.text(
-            at[0] + column + 0.5, at[1] + row + 0.5, text,
-            ha="center", va="center", fontsize=min(7, room * 0.32),
-            color=ink_on((int(red), int(green), int(blue))),
-        ))  # fmt: skip
