@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,27 +19,25 @@ from attnscope.wire import spec
 from attnscope.wire.answer import Reply, answer, requests_of
 from attnscope.wire.encode import Encoded, decode, encode, thumbnails
 from tests.browser.looking import is_right, names, random_weights, trace_of
-from tests.node import command_for
+from tests.node import Run, runs
 
 HERE = Path(__file__).parent
 Read = Callable[..., SimpleNamespace]
 
 
+run = runs(HERE / "read.ts")
+
+
 @pytest.fixture(scope="module")
-def read(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Read:
-    """Runs read.ts, bundled with the esbuild that builds the front end, on some replies."""
-    folder = tmp_path_factory.mktemp("contract")
-    command = command_for(HERE / "read.ts", folder, root)
+def read(run: Run) -> Read:
+    """What the front end makes of some replies."""
 
     def reading(*replies: Reply, requests: list[spec.Request] | None = None) -> SimpleNamespace:
-        asked = folder / "asked.json"
         listed = [
             {"meta": reply.meta, "base64": base64.b64encode(reply.data).decode()}
             for reply in replies
         ]
-        asked.write_text(json.dumps({"replies": listed, "requests": requests or []}))
-        done = subprocess.run([*command, asked], check=True, capture_output=True, text=True)
-        return SimpleNamespace(**json.loads(done.stdout))
+        return SimpleNamespace(**run({"replies": listed, "requests": requests or []}))
 
     return reading
 

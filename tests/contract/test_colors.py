@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +10,18 @@ import numpy as np
 import pytest
 
 from attnscope.plot import colors, ink
-from tests.node import command_for
+from tests.node import Run, runs
 
 MODES = ("light", "dark")
 
 
+run = runs(Path(__file__).parent / "colors.ts")
+
+
 @pytest.fixture(scope="module")
-def screen(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def screen(run: Run) -> dict[str, Any]:
     """What colors.ts prints: the colours of the front end by mode."""
-    folder = tmp_path_factory.mktemp("colors")
-    command = command_for(Path(__file__).parent / "colors.ts", folder, root)
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(said)
+    return run()
 
 
 @pytest.mark.parametrize("mode", MODES)

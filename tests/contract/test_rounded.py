@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +15,10 @@ from attnscope.trace import Trace
 from attnscope.wire.answer import Reply, answers
 from attnscope.wire.rounded import restored, rounded_arrays
 from attnscope.wire.spec import key_of
-from tests.node import command_for
+from tests.node import Run, runs
 from tests.property.test_rounded import RULES, exact, layer_of
 
-Run = Callable[[list[dict[str, Any]]], list[Any]]
-
-
-@pytest.fixture(scope="module")
-def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs rounded.ts, bundled with the esbuild that builds the front end, on some layers."""
-    folder = tmp_path_factory.mktemp("rounded")
-    command = command_for(Path(__file__).parent / "rounded.ts", folder, root)
-
-    def running(layers: list[dict[str, Any]]) -> list[Any]:
-        asked = folder / "asked.json"
-        asked.write_text(json.dumps(layers))
-        done = subprocess.run([*command, asked], check=True, capture_output=True, text=True)
-        found: list[Any] = json.loads(done.stdout)
-        return found
-
-    return running
+run = runs(Path(__file__).parent / "rounded.ts")
 
 
 def packed(reply: Reply | None) -> dict[str, Any] | None:

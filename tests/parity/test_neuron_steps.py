@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import base64
 import importlib
-import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +19,13 @@ from attnscope.trace import Trace
 from attnscope.wire.answer import answers
 from attnscope.wire.spec import key_of
 from tests.models import FAMILIES, build
-from tests.node import command_for
+from tests.node import Run, runs
 
 capture = importlib.import_module("attnscope.capture")
 
 EXACT = 1e-5
-Run = Callable[[list[dict[str, Any]]], list[Any]]
 
-
-@pytest.fixture(scope="module")
-def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs neuron_steps.ts, bundled with the esbuild that builds the front end, on some layers."""
-    folder = tmp_path_factory.mktemp("steps")
-    command = command_for(Path(__file__).parent / "neuron_steps.ts", folder, root)
-
-    def running(layers: list[dict[str, Any]]) -> list[Any]:
-        asked = folder / "asked.json"
-        asked.write_text(json.dumps(layers))
-        done = subprocess.run([*command, asked], check=True, capture_output=True, text=True)
-        rows: list[Any] = json.loads(done.stdout)
-        return rows
-
-    return running
+run = runs(Path(__file__).parent / "neuron_steps.ts")
 
 
 def page_rows(trace: Trace, run: Run) -> dict[tuple[str, int], list[Any]]:
