@@ -18,10 +18,6 @@ import attnscope
 from tests.browser.looking import FRAMES, hover, settle, token
 
 WIDTH = 160
-STEP = 24
-"""A pixel is changed when a channel is off by more than this, of 255."""
-SHARE = 0.02
-"""So many pixels may be changed."""
 
 
 def pattern(layers: int, heads: int, tokens: int) -> np.ndarray:
@@ -174,10 +170,3 @@ def picture(scene: Scene, page: Page, open_view: Callable[..., Locator]) -> Imag
     image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
     height = round(WIDTH * image.height / image.width)
     return image.resize((WIDTH, height), Image.Resampling.BOX)
-
-
-def changed(image: Image.Image, reference: Image.Image) -> float:
-    """The share of pixels that differ visibly; the reference decides the size."""
-    there = np.asarray(image.resize(reference.size, Image.Resampling.BOX), int)
-    apart = np.abs(there - np.asarray(reference.convert("RGB"), int)).max(axis=2)
-    return float((apart > STEP).mean())
