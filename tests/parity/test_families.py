@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from attnscope.capture.hearing.registry import INTERFACE
 from tests.models import FAMILIES, build, eager_attentions
+from tests.untouched import untouched
 
 capture = importlib.import_module("attnscope.capture")
 
@@ -51,14 +49,8 @@ def test_every_row_is_certified(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_outputs_and_model_are_as_without_capture(name: str) -> None:
     model, inputs = build(name), FAMILIES[name].inputs()
-    before, state = _outputs(model, inputs), _state(model)
-    seen: list[Any] = []
-    hook = model.register_forward_hook(lambda *call: seen.append(call[-1]))
-    capture(model, inputs=inputs, index=0)
-    hook.remove()
-    for plain, captured in zip(before, _tensors(seen[0]), strict=True):
-        assert torch.equal(plain, captured)
-    assert _state(model) == state
+    with untouched(model, inputs):
+        capture(model, inputs=inputs, index=0)
 
 
 def _kept(stream: str, inputs: dict[str, Any], item: int) -> tuple[Any, Any]:
@@ -70,33 +62,3 @@ def _kept(stream: str, inputs: dict[str, Any], item: int) -> tuple[Any, Any]:
         everything if stream in ("decoder", "cross") else source,
         everything if stream == "decoder" else source,
     )
-
-
-def _outputs(model: torch.nn.Module, inputs: dict[str, Any]) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return _tensors(model(**inputs))
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [t for part in value for t in _tensors(part)] if isinstance(value, list | tuple) else []
-
-
-def _state(model: torch.nn.Module) -> tuple[Any, ...]:
-    """Everything that a capture touches or could touch."""
-    files = {sys.modules[c.__module__] for m in model.modules() for c in type(m).__mro__}
-    globals_ = {
-        (file.__name__, name): id(value)
-        for file in files
-        for name, value in vars(file).items()
-        if name == INTERFACE or name.endswith("attention_forward")
-    }
-    hooks = sum(
-        len(m._forward_pre_hooks) + len(m._forward_hooks) + len(m._forward_pre_hooks_with_kwargs)
-        for m in model.modules()
-    )
-    config: Any = model.config
-    return globals_, hooks, str(config), config._attn_implementation

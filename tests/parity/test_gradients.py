@@ -12,7 +12,7 @@ import torch
 import attnscope
 from attnscope import CaptureError, InputError, measures
 from tests.models import FAMILIES, analytic_gpt2, build
-from tests.parity.test_families import _outputs, _state, _tensors
+from tests.untouched import untouched
 
 capture = importlib.import_module("attnscope.capture")
 
@@ -156,14 +156,8 @@ def test_a_weights_gradient_predicts_what_taking_a_little_of_it_does() -> None:
 def test_outputs_model_and_grads_are_as_before(frozen: bool) -> None:
     model, inputs = build("gpt2"), FAMILIES["gpt2"].inputs()
     model.requires_grad_(not frozen)
-    before, state = _outputs(model, inputs), _state(model)
-    seen: list[Any] = []
-    hook = model.register_forward_hook(lambda *call: seen.append(call[-1]))
-    trace = capture(model, inputs=inputs, index=1, gradient=True)
-    hook.remove()
-    for plain, captured in zip(before, _tensors(seen[0]), strict=True):
-        assert torch.equal(plain, captured)
-    assert _state(model) == state
+    with untouched(model, inputs):
+        trace = capture(model, inputs=inputs, index=1, gradient=True)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(parameter.requires_grad != frozen for parameter in model.parameters())
     assert abs(measures.gradient_attention(trace, 0)).max() > 0

@@ -25,7 +25,7 @@ from tests.models import (
     text,
     text_pair,
 )
-from tests.parity.test_families import _outputs, _state, _tensors
+from tests.untouched import untouched
 
 capture = importlib.import_module("attnscope.capture")
 
@@ -160,14 +160,8 @@ def test_cross_attention_of_t5_explains_the_block() -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_outputs_and_model_are_as_without_capture(name: str) -> None:
     model, inputs = build(name), FAMILIES[name].inputs()
-    before, state = _outputs(model, inputs), _state(model)
-    seen: list[Any] = []
-    hook = model.register_forward_hook(lambda *call: seen.append(call[-1]))
-    capture(model, inputs=inputs, index=0, values=True)
-    hook.remove()
-    for plain, captured in zip(before, _tensors(seen[0]), strict=True):
-        assert torch.equal(plain, captured)
-    assert _state(model) == state
+    with untouched(model, inputs):
+        capture(model, inputs=inputs, index=0, values=True)
 
 
 @pytest.mark.parametrize("name", ["gpt_neox", "phi"])

@@ -13,7 +13,7 @@ import attnscope
 from attnscope import InputError, measures
 from attnscope.capture.zeroing import block_name
 from tests.models import FAMILIES, build
-from tests.parity.test_families import _state
+from tests.untouched import state_of
 
 capture = importlib.import_module("attnscope.capture")
 
@@ -128,9 +128,9 @@ def _third_call(model: Any, inputs: dict[str, Any], block: str, values: str) -> 
 
 def test_the_model_is_left_as_it_was() -> None:
     model, inputs = build("gpt2"), FAMILIES["gpt2"].inputs()
-    state = _state(model)
+    state = state_of(model)
     capture(model, inputs=inputs, index=0, value_zeroing=True)
-    assert _state(model) == state
+    assert state_of(model) == state
 
 
 def test_few_tokens_at_once_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

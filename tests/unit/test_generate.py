@@ -21,7 +21,7 @@ from attnscope.scores import QKLayer
 from attnscope.tokens import Segment
 from tests.generating import CHATML, build_writer, byte_tokenizer, byte_writer, prompt
 from tests.models import build
-from tests.parity.test_families import _state
+from tests.untouched import state_of
 
 HI = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi!"}]
 
@@ -206,12 +206,12 @@ class Stops(StoppingCriteria):
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("three")])
 def test_an_interrupted_generation_leaves_the_model_as_it_was(error: BaseException) -> None:
     model = build_writer("gemma2")
-    state, settings = _state(model), model.generation_config.to_dict()
+    state, settings = state_of(model), model.generation_config.to_dict()
     with pytest.raises(type(error)) as raised:
         attnscope.generate(
             model, None, prompt(), max_new_tokens=6, stopping_criteria=[Stops(error)]
         )
-    assert _state(model) == state
+    assert state_of(model) == state
     assert model.generation_config.to_dict() == settings
     if isinstance(error, ValueError):
         assert "in the model's own generate, Gemma2ForCausalLM.generate(" in "".join(
@@ -224,7 +224,7 @@ def test_an_interrupted_generation_leaves_the_model_as_it_was(error: BaseExcepti
 @pytest.mark.parametrize("name", ["llama", "gemma2", "marian"])
 def test_nothing_is_changed_and_random_numbers_are_the_same(name: str) -> None:
     model = build_writer(name)
-    state, settings = _state(model), model.generation_config.to_dict()
+    state, settings = state_of(model), model.generation_config.to_dict()
     torch.manual_seed(3)
     plain = model.generate(**prompt(), max_new_tokens=6, do_sample=True)
     drawn = torch.rand(1)
@@ -233,7 +233,7 @@ def test_nothing_is_changed_and_random_numbers_are_the_same(name: str) -> None:
     assert torch.equal(torch.rand(1), drawn)
     assert trace.generation is not None
     assert [int(t) for t in trace.generation.tokens.raw] == plain[0, -6:].tolist()
-    assert _state(model) == state
+    assert state_of(model) == state
     assert model.generation_config.to_dict() == settings
 
 

@@ -15,6 +15,7 @@ from attnscope.capture.forward import record
 from attnscope.capture.places.streams import stream_names
 from attnscope.capture.recorder import Recording
 from attnscope.scores import QKLayer
+from tests.untouched import tensors
 from tests.zoo.inputs import batch_of, inputs_of
 from tests.zoo.odd import TRUE
 from tests.zoo.tiny import build, config_of
@@ -65,7 +66,7 @@ def compared(kind: str) -> Result:
     inputs, batch = inputs_of(kind, model), batch_of(kind)
     result = Result(kind)
     with torch.no_grad():
-        plain = _tensors(_called(model, inputs))
+        plain = tensors(_called(model, inputs))
         recordings = [_recorded(model, inputs, item, batch) for item in range(batch)]
         references = _eager(kind, config, inputs)
     for item, (recording, output) in enumerate(recordings):
@@ -78,7 +79,7 @@ def compared(kind: str) -> Result:
 
 def _recorded(model: Any, inputs: Any, item: int, batch: int) -> tuple[Recording, Any]:
     with record(model, index=item, batch=batch) as recording:
-        output = _tensors(_called(model, inputs))
+        output = tensors(_called(model, inputs))
     return recording, output
 
 
@@ -87,15 +88,6 @@ def _called(model: Any, inputs: dict[str, Any], **options: Any) -> Any:
     torch.manual_seed(0)
     fresh = {n: v.clone() if isinstance(v, torch.Tensor) else v for n, v in inputs.items()}
     return model(**fresh, **options)
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    """All tensors of an output."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [t for part in value for t in _tensors(part)] if isinstance(value, list | tuple) else []
 
 
 def _equal(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor]) -> bool:
@@ -119,7 +111,7 @@ def _fields(output: Any, path: str = "") -> dict[str, list[torch.Tensor]]:
     found: dict[str, list[torch.Tensor]] = {}
     for name, value in output.items() if isinstance(output, dict) else ():
         if "attention" in name and "mask" not in name:
-            found[path + name] = [t for t in _tensors(value) if t.ndim >= 3]
+            found[path + name] = [t for t in tensors(value) if t.ndim >= 3]
         elif isinstance(value, dict):
             found |= _fields(value, f"{path}{name}.")
     return found
