@@ -17,21 +17,11 @@ import attnscope
 from attnscope import InputError, cli, pretrained
 from attnscope.wire.answer import answer, requests_of
 from tests.generating import build_writer
-from tests.models import SMALL, analytic_gpt2, build, make_peaked
+from tests.models import SMALL, build, make_peaked
 from tests.words import word_tokenizer
 
 PROMPT = "<|end|> w1 w2 w3 w4 w5 w6 w7 w8 w9 w5"
 CHUNKS = {"first": "w1", "second": "w5 w6", "question": "w9"}
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return word_tokenizer()
-
-
-@pytest.fixture(scope="module")
-def analytic() -> Any:
-    return analytic_gpt2()
 
 
 def rows_of(table: Any) -> dict[Any, dict[str, Any]]:

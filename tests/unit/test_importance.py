@@ -21,18 +21,7 @@ from attnscope.capture.importance import replay
 from attnscope.capture.importance.replay import blocks_of
 from attnscope.measures.sampling import bootstrap
 from tests.generating import build_writer
-from tests.models import SMALL, analytic_gpt2, build, make_peaked
-from tests.words import word_tokenizer
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return word_tokenizer()
-
-
-@pytest.fixture(scope="module")
-def analytic() -> Any:
-    return analytic_gpt2()
+from tests.models import SMALL, build, make_peaked
 
 
 def repeated(n: int, seed: int = 0, length: int = 12) -> list[str]:

@@ -18,12 +18,6 @@ from attnscope import InputError, LoadError, cli, pretrained
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 from tests.models import FAMILIES, SMALL, analytic_gpt2, build, make_peaked
-from tests.words import word_tokenizer
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return word_tokenizer()
 
 
 @pytest.fixture(scope="module")

@@ -18,17 +18,11 @@ from attnscope.attributions import BY_ATTENTION, BY_GRADIENT, METHODS
 from attnscope.measures.together import together
 from attnscope.wire.answer import answer, requests_of
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
-from tests.words import word_tokenizer
 
 CAUSAL = "w5 w9 w1 w2 w3 w4 w1 w2 w7"
 MASKED = "w5 w9 [MASK] w2 w3 w4 w1"
 MASK, PAD = 32, 0
 NAMES = {"label2id": {"bad": 0, "good": 1}, "id2label": {0: "bad", 1: "good"}}
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return word_tokenizer()
 
 
 def peaked(kind: str, **options: Any) -> Any:
