@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
-from click.testing import CliRunner
 
 import attnscope
-from attnscope import InputError, LoadError, cli, pretrained
+from attnscope import InputError, LoadError, pretrained
 from attnscope.stream import Stream
 from attnscope.trace import Trace
+from tests.commands import invoke
 from tests.models import FAMILIES, SMALL, analytic_gpt2, build, make_peaked
 
 
@@ -174,10 +174,6 @@ def test_the_text_views_spec_has_them(tokenizer: Any) -> None:
         assert stream["predicted"]["tokens"] == [list(r) for r in trace.stream().predicted.tokens]
         shown = np.array(stream["predicted"]["probabilities"])
         np.testing.assert_allclose(shown, trace.stream().predicted.probabilities, rtol=1e-3)
-
-
-def invoke(*args: Any) -> Any:
-    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
 
 
 def test_the_command_shows_predictions_before_and_after(folder: Path) -> None:

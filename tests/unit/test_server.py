@@ -18,15 +18,15 @@ import anyio
 import httpx
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import attnscope
-from attnscope import InputError, _row_bar, cli
+from attnscope import InputError, _row_bar
 from attnscope.generation import Generation
 from attnscope.hosts import server
 from attnscope.hosts.server import LONGEST_REQUEST, Server, serve
 from attnscope.views.compared import SIDES
 from attnscope.wire.answer import answer, requests_of
+from tests.commands import invoke
 from tests.traces import made
 
 PORT = 4567
@@ -372,10 +372,10 @@ def test_a_caller_that_goes_away_in_the_middle_harms_nobody(running):
 def test_the_command_names_what_is_missing(trace, tmp_path, monkeypatch):
     path = str(trace.save(tmp_path / "x.safetensors"))
     monkeypatch.setitem(sys.modules, "attnscope.hosts.server", None)
-    done = CliRunner().invoke(cli.main, ["view", path])
+    done = invoke("view", path)
     assert done.exit_code == 2
     assert "serving needs starlette and uvicorn: pip install 'attnscope[serve]'" in done.stderr
-    done = CliRunner().invoke(cli.main, ["view", path, "--serve", "-o", "x.html"])
+    done = invoke("view", path, "--serve", "-o", "x.html")
     assert "-o writes a page and --serve serves: give one of them." in done.stderr
 
 
