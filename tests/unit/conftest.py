@@ -29,6 +29,14 @@ def analytic() -> Any:
     return analytic_gpt2()
 
 
+@pytest.fixture(scope="module")
+def bert() -> Any:
+    """A tiny one: two layers of four heads."""
+    from tests.models import build
+
+    return build("bert")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
     """What a command takes for a saved model, as long as it is not loaded."""
