@@ -145,6 +145,46 @@ class ComparedShows:
         layer, head = "all" if layer is None else layer, "mean" if head is None else head
         return self._shown(make, show, layer=layer, head=head, **options)
 
+    def image_view(
+        self,
+        image: Any,
+        layer: int | None = None,
+        heads: Sequence[int] | None = None,
+        *,
+        other: Any = None,
+        show: str = "both",
+        stream: str | None = None,
+        grid: tuple[int, int] | None = None,
+        **options: Any,
+    ) -> View:
+        """Over a picture which patches a patch or [CLS] looks at: in both traces, or what changed.
+
+        Args:
+            image: the picture, as `Trace.image_view` takes it.
+            layer: the layer shown first (None: that of the head that changed most).
+            heads: the heads switched on first (None: the one that changed most, of the layer if
+                given).
+            other: the picture of the second trace (None: the same one). The difference is drawn
+                over it.
+            show: `both` side by side, or `difference`.
+            stream: the stream shown (None: the first one made of patches).
+            grid: (rows, columns) of the patches, where the captures could not tell.
+            options: others of `Trace.image_view` (`query=`, `layers=`, `theme=`).
+
+        Raises:
+            InputError: for an image that is none, tokens that are not patches, or traces whose
+                patches lie in different grids.
+        """
+        from attnscope.views.compared import patches_of_both
+        from attnscope.views.image import image_view
+
+        stream, grid = patches_of_both(self._comparison, stream, grid)
+        if heads is None:
+            layer, head = self._changed(layer, {**options, "stream": stream})
+            heads = None if head is None else [head]
+        given: Any = {"image": image, "other": other, "layer": layer, "heads": heads}
+        return self._shown(image_view, show, stream=stream, grid=grid, **given, **options)
+
     def heads_view(
         self, measure: str = "change", *, show: str = "difference", **options: Any
     ) -> View:

@@ -198,6 +198,8 @@ export interface ImageSpec {
   rows: number;
   columns: number;
   first: number;
+  /** Of a comparison: the picture of the second trace, where it is another one. */
+  other?: string;
 }
 
 /** A small table beside a view; the first column names the rows. */

@@ -21,6 +21,7 @@ from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
 from attnscope.views.base import chosen_streams, encoding_for, one_of
+from attnscope.views.image import grid_of
 from attnscope.views.text import ALL_UP_TO
 from attnscope.wire.spec import ShownName, Spec, StreamSpec
 
@@ -161,6 +162,35 @@ def check_fits(trace: Trace, options: Mapping[str, Any]) -> None:
             f"the text view of this comparison needs {cells / 1e6:,.0f} million numbers, more than "
             f"{ALL_UP_TO // 10**6} million: choose layers=[...] or heads=[...]."
         )
+
+
+def patches_of_both(
+    comparison: Comparison, stream: str | None, grid: tuple[int, int] | None
+) -> tuple[str, tuple[int, int]]:
+    """The stream of patches, and their rows and columns, which both traces must have alike.
+
+    Raises:
+        InputError: where a patch of one trace is none, or another one, of the other.
+    """
+    a, b = comparison.a.streams, comparison.b.streams
+    known = [name for name in a if a[name].query.grid and a[name].key.grid]
+    found = comparison.difference.stream(stream or next(iter([*known, *a])))
+    name = found.name
+    own, its = a[name].query.grid, b[name].query.grid
+    if grid is None and own != its:
+        given = [" × ".join(map(str, one)) if one else "none known" for one in (own, its)]
+        raise InputError(
+            f"the traces have different grids of patches in the {name} stream (rows × columns): "
+            f"{' and '.join(given)}. A patch can be compared with the one at its place only: "
+            "give both models pictures of one size, in patches of one size."
+        )
+    rows, columns = grid_of(found, grid or own)
+    if not comparison.sides[name][0].both[-rows * columns :].all():
+        raise InputError(
+            f"the last {rows * columns} query tokens of the {name} stream, which grid= takes for "
+            "patches, are not the same in both traces: see comparison.tokens()."
+        )
+    return name, (rows, columns)
 
 
 def _pair(spec: Spec, comparison: Comparison) -> None:

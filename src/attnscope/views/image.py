@@ -41,17 +41,19 @@ def image_view(
     layer: int | None = None,
     heads: Sequence[int] | None = None,
     *,
+    other: Any = None,
     query: int | None = None,
     grid: tuple[int, int] | None = None,
     layers: Sequence[int] | None = None,
     stream: str | None = None,
     theme: Theme = "auto",
 ) -> Spec:
-    """The image view's spec; see `Trace.image_view`."""
+    """The image view's spec; see `Trace.image_view`; `other` as in `Comparison.image_view`."""
     stream = _image_stream(trace, grid) if stream is None else stream
-    _, first = chosen_streams(trace, stream, layers, None)
+    streams, first = chosen_streams(trace, stream, layers, None)
+    streams = [one for one in streams if one["name"].partition(":")[0] == first["name"]]
     found = trace.streams[first["name"]]
-    rows, columns = _grid(found, grid)
+    rows, columns = grid_of(found, grid)
     number = shown_layer(trace, first, layer)["layer"]
     state = state_spec(first["name"], number)
     if heads is not None:
@@ -60,8 +62,7 @@ def image_view(
     if query is not None:
         state["pinned"] = {"side": "query", "index": _query(found, query)}
     pixels, stretched = pixels_of(image)
-    spec = build_spec("image", trace, [first], state, theme)
-    spec["notes"] += [STRETCHED] if stretched else []
+    spec = build_spec("image", trace, streams, state, theme)
     height, width = pixels.shape[:2]
     spec["image"] = {
         "width": width,
@@ -71,7 +72,22 @@ def image_view(
         "columns": columns,
         "first": len(found.query) - rows * columns,
     }
+    if other is not None:
+        second, also = pixels_of(other)
+        _check_size(pixels, second)
+        spec["image"]["other"] = base64.b64encode(png(second)).decode()
+        stretched = stretched or also
+    spec["notes"] += [STRETCHED] if stretched else []
     return spec
+
+
+def _check_size(first: Pixels, second: Pixels) -> None:
+    sizes = [" × ".join(map(str, one.shape[:2])) for one in (first, second)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"the two pictures have different sizes (height × width): {' and '.join(sizes)} "
+            "pixels. Give both as the model saw them, resized and cropped alike."
+        )
 
 
 def _image_stream(trace: Trace, grid: Any) -> str | None:
@@ -80,8 +96,12 @@ def _image_stream(trace: Trace, grid: Any) -> str | None:
     return names[0] if names and grid is None else None
 
 
-def _grid(stream: Stream, given: Any) -> tuple[int, int]:
-    """Rows and columns of the patches, which are the last tokens on both sides."""
+def grid_of(stream: Stream, given: Any) -> tuple[int, int]:
+    """Rows and columns of the patches, which are the last tokens on both sides.
+
+    Raises:
+        InputError: where they are not known, or do not fit the stream.
+    """
     n_query, n_key = len(stream.query), len(stream.key)
     if n_query != n_key:
         raise InputError(

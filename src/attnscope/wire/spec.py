@@ -254,7 +254,10 @@ class StateSpec(TypedDict):
 
 
 class ImageSpec(TypedDict):
-    """A picture, and how its patches lie: row by row, from token `first` on. `png` is base64."""
+    """A picture, and how its patches lie: row by row, from token `first` on. `png` is base64.
+
+    `other`, of a comparison: the picture of the second trace, where it is another one.
+    """
 
     width: int
     height: int
@@ -262,6 +265,7 @@ class ImageSpec(TypedDict):
     rows: int
     columns: int
     first: int
+    other: NotRequired[str]
 
 
 class TableSpec(TypedDict):

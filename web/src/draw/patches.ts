@@ -1,24 +1,37 @@
-// A picture, in grey, with a weight on each of its patches: dark where little of the weight goes.
+// A picture, in grey, with a number on each of its patches: dark where it is 0.
 import type { ImageSpec } from "../types";
-import { css, rgb } from "./color";
+import { css, rgb, type Rgb } from "./color";
+import { diverging } from "./scale";
 
 const STEPS = 64;
-let ramp: string[] = [];
+const ramps = new Map<boolean, string[]>();
 
-/** Share of the strongest patch, 0..1, on a square-root scale → colour over the picture. */
-export function patchColor(share: number): string {
-  if (!ramp.length)
-    ramp = Array.from({ length: STEPS + 1 }, (_, i) => {
-      const t = i / STEPS;
-      return css(rgb({ l: 0.2 + 0.72 * t, c: 0.05 + 0.15 * Math.sin(Math.PI * (0.1 + 0.75 * t)), h: (300 + 155 * t) % 360 }), 0.62 + 0.1 * t);
-    });
-  return ramp[Math.round(Math.sqrt(Math.min(Math.max(share, 0), 1)) * STEPS)]!;
+/** Share of the strongest patch, 0..1 or -1..1, on a square-root scale → colour over the picture. */
+export function patchColor(share: number, signed = false): string {
+  const ramp = ramps.get(signed) ?? Array.from({ length: 2 * STEPS + 1 }, (_, i) => colorAt(i / STEPS - 1, signed));
+  ramps.set(signed, ramp);
+  const root = Math.sign(share) * Math.sqrt(Math.min(Math.abs(share), 1));
+  return ramp[Math.round((root + 1) * STEPS)]!;
 }
 
-/** `values` has a weight a patch (NaN where missing), `top` the one with the strongest colour. */
-export function paintPatches(
-  context: CanvasRenderingContext2D, width: number, height: number, picture: ImageBitmap | null, grid: ImageSpec, values: Float32Array, top: number,
-): void {
+/** A difference: orange below 0, blue above, as in every view. */
+function colorAt(t: number, signed: boolean): string {
+  const size = Math.abs(t);
+  const color: Rgb = signed ? diverging(t, "dark") : rgb({ l: 0.2 + 0.72 * size, c: 0.05 + 0.15 * Math.sin(Math.PI * (0.1 + 0.75 * size)), h: (300 + 155 * size) % 360 });
+  return css(color, 0.62 + (signed ? 0.2 : 0.1) * size);
+}
+
+export interface Overlay {
+  picture: ImageBitmap | null;
+  grid: ImageSpec;
+  /** A number a patch, NaN where missing. */
+  values: Float32Array;
+  /** How large the one with the strongest colour is. */
+  top: number;
+  signed: boolean | undefined;
+}
+
+export function paintPatches(context: CanvasRenderingContext2D, width: number, height: number, { picture, grid, values, top, signed }: Overlay): void {
   context.filter = "grayscale(1)";
   if (picture) context.drawImage(picture, 0, 0, width, height);
   context.filter = "none";
@@ -26,7 +39,7 @@ export function paintPatches(
     for (let column = 0; column < grid.columns; column++) {
       const [x, y, w, h] = patchBox(row * grid.columns + column, grid, width, height);
       const value = values[row * grid.columns + column]!;
-      context.fillStyle = Number.isNaN(value) ? "rgba(128,128,128,.9)" : patchColor(top > 0 ? value / top : 0);
+      context.fillStyle = Number.isNaN(value) ? "rgba(128,128,128,.9)" : patchColor(top > 0 ? value / top : 0, signed);
       context.fillRect(x, y, w, h);
     }
 }

@@ -52,7 +52,7 @@ function sequential(t: number, mode: Mode) {
 }
 
 /** Orange below zero, blue above, the ground at zero. */
-function diverging(t: number, mode: Mode) {
+export function diverging(t: number, mode: Mode) {
   const size = Math.abs(t);
   const h = t < 0 ? 50 : 257;
   return mode === "light" ? rgb({ l: 0.975 - 0.5 * size, c: 0.17 * size ** 0.8, h }) : rgb({ l: 0.22 + 0.58 * size, c: 0.17 * size ** 0.8, h });

@@ -3,6 +3,7 @@ import { addStyle, FONT } from "./style";
 
 const CSS_TEXT = `
 .image { display: flex; flex-wrap: wrap; gap: 14px 22px; align-items: flex-start; }
+.pair > section:has(> .image) > h3 { text-align: left; margin-bottom: 6px; }
 .large { flex: 0 1 440px; min-width: 0; }
 .extras { margin-bottom: 8px; gap: 6px; }
 .extras button[aria-pressed=true] { background: var(--wash); border-color: var(--accent); font-weight: 600; }
