@@ -185,6 +185,41 @@ class ComparedShows:
         given: Any = {"image": image, "other": other, "layer": layer, "heads": heads}
         return self._shown(image_view, show, stream=stream, grid=grid, **given, **options)
 
+    def generation_view(
+        self,
+        step: int | None = None,
+        layer: int | str = "all",
+        head: int | str = "mean",
+        *,
+        start: int | tuple[int, int] | None = None,
+        show: str = "both",
+        **options: Any,
+    ) -> View:
+        """Token by token, what either model looked at when it wrote, or what changed.
+
+        Generated tokens are aligned with generated ones, prompts with prompts.
+
+        Args:
+            step: the generated token shown first, by place among the merged ones (None: the first).
+            layer: `all` for the mean over layers, or a number.
+            head: `mean` over the heads, or a number (which needs a layer).
+            start: place of the first token that is taken as generated, of both traces or (first,
+                second), where they are of texts whose answers were written elsewhere.
+            show: `both` side by side, or `difference`.
+            options: others of `Trace.generation_view` (`hide_first=`, `layers=`, `theme=`, ...).
+
+        Raises:
+            InputError: where nothing was generated, or for a step, layer, head, stream or option
+                that is not there.
+        """
+        from attnscope.views.compared import compared
+        from attnscope.views.compared_steps import compared_generation, compared_steps
+
+        rows = compared_steps(self._comparison, start)
+        given: Any = {"step": step, "layer": layer, "head": head}
+        view: View = compared(rows, compared_generation, show, **given, **options)
+        return view
+
     def heads_view(
         self, measure: str = "change", *, show: str = "difference", **options: Any
     ) -> View:

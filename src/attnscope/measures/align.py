@@ -7,7 +7,7 @@ one of the second alone `+slowly`. Cells of a merged token that one side lacks h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -53,7 +53,7 @@ class Alignment:
         )
 
 
-def align(a: Tokens, b: Tokens, *, replaced: bool = True) -> Alignment:
+def align(a: Tokens, b: Tokens, *, replaced: bool = True, apart: Place = (0, 0)) -> Alignment:
     """Merge two token lists by their display texts.
 
     Args:
@@ -61,8 +61,17 @@ def align(a: Tokens, b: Tokens, *, replaced: bool = True) -> Alignment:
         b: the second list.
         replaced: a run that stands where another run *of the same length* stood is taken as its
             replacement, token by token; else such tokens count as removed and added.
+        apart: a place in each list, over which no token is aligned: a prompt's with a prompt's, an
+            answer's with an answer's.
     """
-    places = list(_merged(a.text, b.text, replaced))
+    at_a, at_b = apart
+    places = [
+        *_merged(a.text[:at_a], b.text[:at_b], replaced),
+        *(
+            (x if x < 0 else x + at_a, y if y < 0 else y + at_b)
+            for x, y in _merged(a.text[at_a:], b.text[at_b:], replaced)
+        ),
+    ]
     in_a, in_b = (np.array([place[side] for place in places], dtype=np.int64) for side in (0, 1))
     kinds = tuple(_kind(place, a, b) for place in places)
     return Alignment(in_a, in_b, _tokens(places, kinds, a, b), kinds)
@@ -92,18 +101,27 @@ def _tokens(places: Sequence[Place], kinds: Sequence[Kind], a: Tokens, b: Tokens
     sides = [(a, at_a) if at_a >= 0 else (b, at_b) for at_a, at_b in places]
     segments = _runs(sides) if a.segments and b.segments else ()
     return Tokens(
-        text=_marked(places, kinds, a.text, b.text),
-        raw=_marked(places, kinds, a.raw, b.raw),
+        text=_marked(places, kinds, a.text, b.text, SIGNED),
+        raw=_marked(places, kinds, a.raw, b.raw, PLAIN),
         special=np.array([tokens.special[at] for tokens, at in sides], dtype=bool),
         words=_words(sides) if a.words and b.words else (),
         segments=segments,
     )
 
 
+PLAIN: dict[Kind, str] = {
+    "same": "{0}", "replaced": "{0}→{1}", "removed": "{0}", "added": "{1}",
+}  # fmt: skip
+SIGNED: dict[Kind, str] = {**PLAIN, "removed": "−{0}", "added": "+{1}"}
+
+
 def _marked(
-    places: Sequence[Place], kinds: Sequence[Kind], a: Sequence[str], b: Sequence[str]
+    places: Sequence[Place],
+    kinds: Sequence[Kind],
+    a: Sequence[str],
+    b: Sequence[str],
+    forms: Mapping[Kind, str],
 ) -> tuple[str, ...]:
-    forms = {"same": "{0}", "replaced": "{0}→{1}", "removed": "−{0}", "added": "+{1}"}
     return tuple(
         forms[kind].format(a[at_a] if at_a >= 0 else "", b[at_b] if at_b >= 0 else "")
         for (at_a, at_b), kind in zip(places, kinds, strict=True)

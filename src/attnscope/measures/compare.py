@@ -38,15 +38,18 @@ class Comparison(ComparedShows):
     Attributes:
         a, b: what was compared.
         names: what they are called where both are shown.
+        replaced: whether a token that stands where another one stood is taken for it.
         sides: for each stream the merged queries and the merged keys, see `measures.align`.
         difference: a Trace over the merged tokens whose weights are b's minus a's, -1..1, NaN
             where one of the two lacks the token.
     """
 
-    def __init__(self, a: Trace, b: Trace, sides: Sides, names: tuple[str, str]) -> None:
+    def __init__(
+        self, a: Trace, b: Trace, sides: Sides, names: tuple[str, str], replaced: bool = True
+    ) -> None:
         """Made by `compare`."""
         self.a, self.b, self.sides = a, b, MappingProxyType(dict(sides))
-        self.names = names
+        self.names, self.replaced = names, replaced
         streams = [_difference(a.streams[name], b.streams[name], *sides[name]) for name in sides]
         self.difference = Trace(streams, _provenance(a, b, sides))
 
@@ -161,7 +164,7 @@ def compare(
     for name in a.streams:
         _check_heads(a.streams[name], b.streams[name])
     sides = {name: _aligned(a.streams[name], b.streams[name], replaced) for name in a.streams}
-    return Comparison(a, b, sides, _names(a, b, names))
+    return Comparison(a, b, sides, _names(a, b, names), replaced)
 
 
 def _names(a: Trace, b: Trace, given: Any) -> tuple[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
-from attnscope.generation import GENERATED, Generation
+from attnscope.generation import GENERATED
 from attnscope.measures.steps import first_made, generation_of, steps
 from attnscope.tokens import Segment, Tokens
 from attnscope.trace import Trace
@@ -40,40 +42,55 @@ def generation_view(
     layer: int | str = "all",
     head: int | str = "mean",
     *,
+    start: int | None = None,
+    **options: Any,
+) -> tuple[Trace, Spec]:
+    """The steps as a trace, which the view is of, and its spec; see `Trace.generation_view`."""
+    made, shown = generation_of(trace, start), steps(trace, start)
+    spec = steps_spec(shown, step, layer, head, **options)
+    for one in spec["streams"]:
+        own = one["name"] == made.stream
+        first = first_made(trace.streams[one["name"]], made) if own else None
+        _add_text(spec, one, shown, made.tokens, first)
+    return shown, spec
+
+
+def steps_spec(
+    shown: Trace,
+    step: int | None = None,
+    layer: int | str = "all",
+    head: int | str = "mean",
+    *,
     hide_first: bool = False,
     renormalise: bool = False,
-    start: int | None = None,
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
     stream: str | None = None,
     theme: Theme = "auto",
-) -> tuple[Trace, Spec]:
-    """The steps as a trace, which the view is of, and its spec; see `Trace.generation_view`."""
-    made, shown = generation_of(trace, start), steps(trace, start)
+) -> Spec:
+    """The spec of a trace whose queries are steps; their text is still to be added."""
     if stream is None and "cross" in shown.streams:
         stream = "cross"
     streams, first = chosen_streams(shown, stream, layers, heads)
     state = state_spec(first["name"], first["layers"][0]["layer"])
-    state["step"] = _step(made, step)
+    state["step"] = _step(len(shown.streams[first["name"]].query), step)
     _set_rows(shown, first, state, layer, head)
     _set_switches(state, hide_first, renormalise)
     spec = build_spec("generation", shown, streams, state, theme)
-    for one in streams:
-        _add_text(spec, one, trace, shown, made)
-    n_key = [len(shown.streams[one["name"]].key) for one in streams]
-    rows = [sum(len(row["heads"]) for row in one["layers"]) * len(made) for one in streams]
-    if sum(n * key for n, key in zip(rows, n_key, strict=True)) > CARRIED_UP_TO:
+    sizes = [shown.streams[one["name"]].layers[0].shape[1:] for one in streams]
+    rows = [sum(len(row["heads"]) for row in one["layers"]) for one in streams]
+    if sum(n * math.prod(size) for n, size in zip(rows, sizes, strict=True)) > CARRIED_UP_TO:
         spec["carries"] = "means"
         spec["notes"].append(MEANS_ONLY)
-    return shown, spec
+    return spec
 
 
-def _step(made: Generation, step: int | None) -> int:
+def _step(n_made: int, step: int | None) -> int:
     """The step shown first: the one asked for, or the first."""
     number = 0 if step is None else index_of("step", step)
-    if not 0 <= number < len(made):
+    if not 0 <= number < n_made:
         raise InputError(
-            f"step {number} is not there: {len(made)} tokens were generated, 0 to {len(made) - 1}."
+            f"step {number} is not there: {n_made} tokens were generated, 0 to {n_made - 1}."
         )
     return number
 
@@ -105,23 +122,20 @@ def _set_switches(state: StateSpec, hide_first: bool, renormalise: bool) -> None
         )
 
 
-def _add_text(spec: Spec, one: StreamSpec, trace: Trace, shown: Trace, made: Generation) -> None:
+def _add_text(spec: Spec, one: StreamSpec, shown: Trace, made: Tokens, first: int | None) -> None:
     """Which text the keys are in: of the stream that wrote, all read and the last token."""
     sides, key = spec["sides"], shown.streams[one["name"]].key
-    sides[one["query"]]["spaced"] = spaced(made.tokens)
+    sides[one["query"]]["spaced"] = spaced(made)
     sides[one["key"]]["spaced"] = spaced(key)
-    one["steps"] = {"text": one["key"], "first": None}
-    if one["name"] == made.stream:
-        place = first_made(trace.streams[one["name"]], made)
-        one["steps"]["first"] = place
-        if place + len(made) <= len(key):  # the last token was read, too
-            return
-        one["steps"]["text"] = len(sides)
-        whole = _with_last(key, made.tokens)
-        sides.append({**side_spec(whole), "spaced": spaced(whole)})
+    one["steps"] = {"text": one["key"], "first": first}
+    if first is None or first + len(made) <= len(key):  # the last token was read, too
+        return
+    one["steps"]["text"] = len(sides)
+    whole = with_last(key, made)
+    sides.append({**side_spec(whole), "spaced": spaced(whole)})
 
 
-def _with_last(read: Tokens, made: Tokens) -> Tokens:
+def with_last(read: Tokens, made: Tokens) -> Tokens:
     """The tokens read, and behind them the last one made."""
     last = made.take(np.arange(len(made)) == len(made) - 1)
     n, spans = len(read), read.spans

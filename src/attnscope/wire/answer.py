@@ -73,7 +73,8 @@ def requests_of(spec: Spec) -> list[Request]:
 def _stream_requests(spec: Spec, stream: StreamSpec) -> list[Request]:
     """What a page carries of one stream."""
     if "steps" in stream:
-        return step_requests(stream, heads=spec["carries"] != "means")
+        heads = spec["carries"] != "means"
+        return [] if "pair" in stream else step_requests(stream, heads=heads)
     found: list[Request] = []
     if stream["thumbnail"] is not None:
         found.append({"kind": "thumbnails", "stream": stream["name"]})
@@ -199,6 +200,8 @@ def size_estimate(spec: Spec) -> int:
     total = 0.0
     for stream in spec["streams"]:
         query, key = (len(spec["sides"][stream[side]]["text"]) for side in ("query", "key"))
+        if "steps" in stream and "pair" in stream:
+            continue
         if "steps" in stream:
             total += sum(_n_planes(row, spec) for row in stream["layers"]) * query * key * 1.5
             continue

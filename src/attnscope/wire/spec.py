@@ -254,10 +254,7 @@ class StateSpec(TypedDict):
 
 
 class ImageSpec(TypedDict):
-    """A picture, and how its patches lie: row by row, from token `first` on. `png` is base64.
-
-    `other`, of a comparison: the picture of the second trace, where it is another one.
-    """
+    """A picture (base64), patches row by row from token `first` on; `other`: a second trace's."""
 
     width: int
     height: int

@@ -10,6 +10,14 @@ export const SHADE: Record<Mode, Rgb> = { light: [255, 158, 74], dark: [150, 78,
 /** The same where numbers have a sign: for those above 0. `SHADE` is for those below, then. */
 export const SIGNED: Record<Mode, Rgb> = { light: [116, 174, 255], dark: [24, 84, 172] };
 
+/** How running text is shaded: a share of the largest number, 0..1, or -1..1 as 0..1 where it has a sign. */
+export function shadeScale(signed: boolean, mode: Mode) {
+  return (share: number): { color: Rgb; alpha: number } => {
+    const value = signed ? 2 * share - 1 : share;
+    return { color: (signed && value > 0 ? SIGNED : SHADE)[mode], alpha: Math.sqrt(Math.abs(value)) };
+  };
+}
+
 /** The mean over heads, and scales that are nobody's own. */
 export const NEUTRAL: Record<Mode, Rgb> = { light: [60, 68, 82], dark: [200, 207, 219] };
 

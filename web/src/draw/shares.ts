@@ -1,4 +1,5 @@
-// One bar a step, from the first token's share at the bottom to the last segment's at the top.
+// One bar a step, from the first token's share at the bottom to the last segment's at the top; of
+// differences what was gained above the middle, what was lost below.
 
 export interface Bars {
   shares: number[][];
@@ -8,6 +9,7 @@ export interface Bars {
   hover: number | null;
   ink: string;
   quiet: string;
+  signed: boolean;
 }
 
 interface Run {
@@ -16,17 +18,17 @@ interface Run {
   color: string;
 }
 
-/** A row over the whole text, the strongest of each pixel; below it the segments. */
-export function paintStrip(context: CanvasRenderingContext2D, width: number, height: number, shades: Float64Array, color: string, segments: Run[]): void {
+/** A row over the whole text, the strongest of each pixel, above 0 and below; under it the segments. */
+export function paintStrip(context: CanvasRenderingContext2D, width: number, height: number, shades: Float64Array, [above, below]: [string, string], segments: Run[]): void {
   const place = (key: number) => (key / shades.length) * width;
   const most = new Float64Array(Math.ceil(width));
   shades.forEach((shade, key) => {
     for (let x = Math.floor(place(key)); x < Math.max(place(key + 1), Math.floor(place(key)) + 1); x++)
-      if (shade > most[x]!) most[x] = shade;
+      if (Math.abs(shade) > Math.abs(most[x]!)) most[x] = shade;
   });
-  context.fillStyle = color;
   most.forEach((shade, x) => {
-    context.globalAlpha = shade;
+    context.fillStyle = shade < 0 ? below : above;
+    context.globalAlpha = Math.abs(shade);
     context.fillRect(x, 0, 1, height - 6);
   });
   context.globalAlpha = 1;
@@ -36,18 +38,22 @@ export function paintStrip(context: CanvasRenderingContext2D, width: number, hei
   }
 }
 
-export function paintShares(context: CanvasRenderingContext2D, width: number, height: number, { shares, colors, at, hover, ink, quiet }: Bars): void {
+export function paintShares(context: CanvasRenderingContext2D, width: number, height: number, { shares, colors, at, hover, ink, quiet, signed }: Bars): void {
   const step = width / shares.length;
   const gap = step > 5 ? 1 : 0;
+  const unit = signed ? height / 2 : height;
   shares.forEach((parts, i) => {
-    let top = height;
+    let [top, bottom] = [unit, unit];
     parts.forEach((share, part) => {
-      const high = share * height;
-      top -= high;
+      const high = Math.abs(share) * unit;
       context.fillStyle = colors[part]!;
-      context.fillRect(i * step, top, step - gap, high);
+      context.fillRect(i * step, share < 0 ? bottom : top - high, step - gap, high);
+      if (share < 0) bottom += high;
+      else top -= high;
     });
   });
+  context.fillStyle = quiet;
+  if (signed) context.fillRect(0, unit - 0.5, width, 1);
   const frame = (i: number, color: string, line: number) => {
     context.strokeStyle = color;
     context.lineWidth = line;

@@ -24,6 +24,8 @@ export interface Guesses {
 
 export interface Row {
   label: string;
+  /** Its place, where texts are alike. */
+  number?: number;
   bounds: Bounds;
   /** Of the largest number, -1..1. */
   share: number;
@@ -31,23 +33,24 @@ export interface Row {
 }
 
 /** Beside the text: it covers none of it. */
-export function Facts({ told, text }: { told: Told | null; text(bounds: Bounds): string }) {
+export function Facts({ told, text, note }: { told: Told | null; text(bounds: Bounds): string; note?: string }) {
   const columns = told?.columns;
   const most = columns ? 30 : 60;
   const cells = ({ all, bounds }: Row) => (all ? all.map((each, i) => (i + 1 < all.length ? formatBounds : formatSigned)(each, 3)) : [text(bounds)]);
-  const line = (row: Row) => (
-    <tr><td class="label"><i class={row.share < 0 ? "against" : ""} style={{ width: `${Math.abs(most * row.share)}px` }} />{row.label}</td>{cells(row).map((each, i) => <td key={i} class="value">{each}</td>)}</tr>
+  const line = (row: Row, place?: number) => (
+    <tr class={place === undefined ? "pair" : ""}><td class="label"><i class={row.share < 0 ? "against" : ""} style={{ width: `${Math.abs(most * row.share)}px` }} />{row.label}{row.number !== undefined && <span class="quiet"> {row.number}</span>}</td>{cells(row).map((each, i) => <td key={i} class="value">{each}</td>)}</tr>
   );
   if (!told) return <aside class="facts quiet">Point at a token for its number.</aside>;
   return (
     <aside class="facts" aria-live="polite">
       <b>{told.title}</b> <span class="quiet">{told.about}</span>
-      {told.pair && <table class="pair">{line(told.pair)}</table>}
       <table>
         {columns && <tr class="quiet"><td />{columns.map((name) => <td key={name} class="value">{name}</td>)}</tr>}
+        {told.pair && line(told.pair)}
         {told.rows.map(line)}
       </table>
       {told.guesses && <Guessed {...told.guesses} />}
+      {note && <span class="quiet">{note}</span>}
     </aside>
   );
 }

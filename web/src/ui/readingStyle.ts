@@ -35,7 +35,8 @@ const CSS_TEXT = `
 .beside [aria-current=true] th { font-weight: 650; }
 .beside p { margin: 7px 0 0; }
 .facts table { width: 100%; border-collapse: collapse; margin-top: 5px; }
-.facts .pair { font-weight: 650; border-bottom: 1px solid var(--line); }
+.facts .pair { display: table-row; font-weight: 650; }
+.facts .pair td { border-bottom: 1px solid var(--line); }
 .facts i { background: var(--shade); }
 .facts .value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 10px; vertical-align: top; }
 input[type=search] { font: inherit; font-size: 13px; height: 28px; padding: 0 9px; width: 210px; color: var(--ink); background: var(--bg); border: 1px solid var(--line); border-radius: 6px; }

@@ -5,9 +5,9 @@ import { formatBounds } from "../data/numbers";
 import { shownText } from "../data/tokens";
 import { boundsOf, largest, rowOf, type Rows } from "../data/written";
 import { sized } from "../draw/canvas";
-import { css, NEUTRAL, type Mode } from "../draw/color";
+import { css, headColor, NEUTRAL, rgb, type Mode } from "../draw/color";
 import { paintShares, paintStrip } from "../draw/shares";
-import type { SideSpec, StepsSpec } from "../types";
+import type { SegmentSpec, SideSpec, StepsSpec } from "../types";
 import { Prose } from "./prose";
 import { useWidth } from "./width";
 
@@ -22,6 +22,15 @@ export interface Stepping {
 export interface Part {
   name: string;
   color: string;
+}
+
+export function segmentsOf({ segments, text }: SideSpec): SegmentSpec[] {
+  return segments.length ? segments : [{ name: "text", start: 0, stop: text.length }];
+}
+
+export function partsOf({ text }: SideSpec, segments: SegmentSpec[], mode: Mode): Part[] {
+  const first = { name: `first token (${shownText(text[0]!)})`, color: css(NEUTRAL[mode], 0.35) };
+  return [first, ...segments.map(({ name }, i) => ({ name, color: css(rgb(headColor(i, mode))) }))];
 }
 
 const PACE = 600;
@@ -68,9 +77,11 @@ export interface SharesProps {
   /** The first token has no part in the bars. */
   hidden: boolean;
   mode: Mode;
+  /** The bars are differences. */
+  signed?: boolean;
 }
 
-export function Shares({ step, shares, parts, made, hidden, mode }: SharesProps) {
+export function Shares({ step, shares, parts, made, hidden, mode, signed = false }: SharesProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const width = Math.min(useWidth(box), shares.length * WIDE);
@@ -78,7 +89,7 @@ export function Shares({ step, shares, parts, made, hidden, mode }: SharesProps)
   useLayoutEffect(() => {
     if (!width) return;
     const ink = getComputedStyle(canvas.current!).color;
-    paintShares(sized(canvas.current!, width, HEIGHT), width, HEIGHT, { shares, colors: parts.map(({ color }) => color), at: step.at, hover, ink, quiet: css(NEUTRAL[mode], 0.6) });
+    paintShares(sized(canvas.current!, width, HEIGHT), width, HEIGHT, { shares, colors: parts.map(({ color }) => color), at: step.at, hover, ink, quiet: css(NEUTRAL[mode], 0.6), signed });
   });
   const stepAt = (event: MouseEvent) => {
     const { left, width: wide } = canvas.current!.getBoundingClientRect();
@@ -97,12 +108,20 @@ export function Shares({ step, shares, parts, made, hidden, mode }: SharesProps)
       />
       <div class="bar told">
         <b>{shownText(made.text[at]!)}</b>
-        {parts.map(({ name, color }, i) => (i || !hidden) && (
-          <span key={i} class="scale"><i class="swatch" style={{ background: color }} />{name} <b>{percent(shares[at]![i]!)}</b></span>
+        {made.kinds && LACKING[made.kinds[at]!] ? LACKING[made.kinds[at]!] : parts.map(({ name, color }, i) => (i || !hidden) && (
+          <span key={i} class="scale"><i class="swatch" style={{ background: color }} />{name} <b>{signed ? percentSigned(shares[at]![i]!) : percent(shares[at]![i]!)}</b></span>
         ))}
       </div>
     </div>
   );
+}
+
+/** Why a merged token has no shares. */
+const LACKING: Partial<Record<string, string>> = { gap: "not in this text" };
+
+function percentSigned(share: number): string {
+  const size = percent(Math.abs(share));
+  return size === "0 %" ? size : `${share < 0 ? "−" : "+"}${size}`;
 }
 
 function percent(share: number): string {
@@ -127,12 +146,15 @@ export interface TextsProps {
   pinned: number | null;
   pin(key: number | null): void;
   point(key: number | null): void;
+  /** The number with the strongest shade, where it is not the row's largest. */
+  top?: number | undefined;
 }
 
-export function Texts({ step, rows, text, made, parts, first, pinned, pin, point }: TextsProps) {
+export function Texts({ step, rows, text, made, parts, first, pinned, pin, point, top }: TextsProps) {
   const box = useRef<HTMLDivElement>(null);
   const long = text.text.length >= LONG;
-  const shades = useMemo(() => shadesOf(rowOf(rows, step.at), text.text.length), [rows, step.at, text]);
+  const read = first === null ? text.text.length : first + step.at;
+  const shades = useMemo(() => shadesOf(rowOf(rows, step.at).subarray(0, read), text.text.length, top), [rows, step.at, text, top]);
   const look = (key: number) => {
     const [outer, token] = [box.current!, box.current!.querySelector(`[data-index="${key}"]`)!];
     const [a, b] = [outer.getBoundingClientRect(), token.getBoundingClientRect()];
@@ -163,7 +185,7 @@ function Strip({ shades, text, parts, look }: { shades: Float64Array; text: Side
   const canvas = useRef<HTMLCanvasElement>(null);
   const width = useWidth(box);
   useLayoutEffect(() => {
-    if (width) paintStrip(sized(canvas.current!, width, STRIP), width, STRIP, shades, getComputedStyle(canvas.current!).color, text.segments.map(({ start, stop }, i) => ({ start, stop, color: parts[i + 1]!.color })));
+    if (width) paintStrip(sized(canvas.current!, width, STRIP), width, STRIP, shades, colorsOf(canvas.current!), text.segments.map(({ start, stop }, i) => ({ start, stop, color: parts[i + 1]!.color })));
   });
   const go = (event: PointerEvent) => {
     if (event.type === "pointermove" && !(event.buttons & 1)) return;
@@ -177,10 +199,18 @@ function Strip({ shades, text, parts, look }: { shades: Float64Array; text: Side
   );
 }
 
+function colorsOf(el: Element): [string, string] {
+  const style = getComputedStyle(el);
+  return [style.color, style.getPropertyValue("--against")];
+}
+
+export function farthest(row: Float32Array): number {
+  return row.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
+}
+
 /** Each token's share of the largest number of the row, on a root scale: faint weights show. */
-function shadesOf(row: Float32Array, length: number): Float64Array {
-  const top = row.reduce((most, value) => (value > most ? value : most), 0) || 1;
-  return Float64Array.from({ length }, (_, key) => (key < row.length ? Math.sqrt(row[key]! / top) : 0));
+function shadesOf(row: Float32Array, length: number, top = farthest(row)): Float64Array {
+  return Float64Array.from({ length }, (_, key) => (key < row.length ? Math.sign(row[key]!) * Math.sqrt(Math.abs(row[key]!) / (top || 1)) : 0));
 }
 
 const TOLD = 8;
@@ -201,8 +231,8 @@ export function Facts({ step, rows, text, made, pointed, what, pin }: FactsProps
   const row = rowOf(rows, step.at);
   const keys = useMemo(() => largest(row, TOLD), [rows, step.at]);
   const top = row[keys[0] ?? 0] || 1;
-  const line = (key: number) => (
-    <tr key={key} data-key={key} onClick={() => pin(key)}>
+  const line = (key: number, place?: number) => (
+    <tr key={place ?? "pair"} class={place === undefined ? "pair" : ""} data-key={key} onClick={() => pin(key)}>
       <td class="label"><i style={{ width: `${Math.max(0, (60 * (row[key] || 0)) / top)}px` }} />{shownText(text.text[key]!)} <span class="quiet">{key}</span></td>
       <td class="value">{formatBounds(boundsOf(row[key]!))}</td>
     </tr>
@@ -210,8 +240,12 @@ export function Facts({ step, rows, text, made, pointed, what, pin }: FactsProps
   return (
     <aside class="facts">
       <b>{shownText(made.text[step.at]!)}</b> <span class="quiet">was made by looking at</span>
-      {pointed !== null && pointed < row.length && <table class="pair"><tbody>{line(pointed)}</tbody></table>}
-      <table><tbody>{keys.map(line)}</tbody></table>
+      <table>
+        <tbody>
+          {pointed !== null && pointed < row.length && line(pointed)}
+          {keys.map(line)}
+        </tbody>
+      </table>
       <span class="quiet">{what}</span>
     </aside>
   );

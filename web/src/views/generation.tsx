@@ -2,14 +2,16 @@
 // map, and above it the share of weight that each segment got at every step.
 import { render } from "preact";
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
-import { planeOf, sharesOf, withoutFirst, type Rows } from "../data/written";
-import { shownText } from "../data/tokens";
-import { css, headColor, NEUTRAL, rgb, SHADE, type Mode } from "../draw/color";
-import type { Request, SegmentSpec, SideSpec } from "../types";
-import { Field, optionOf, Select, Stepper, StreamSelect } from "../ui/controls";
+import { firstOf, planeOf, sharesOf, withoutFirst, type Rows } from "../data/written";
+import { css, SHADE, shadeScale } from "../draw/color";
+import type { Store } from "../store";
+import type { Request } from "../types";
+import { Field, optionOf, Select, ShowSwitch, Stepper, StreamSelect } from "../ui/controls";
 import { Legend } from "../ui/legend";
 import { messageOf, Problem, Waiting } from "../ui/note";
-import { Facts, Player, Shares, Texts, type Part, type Stepping } from "../ui/steps";
+import { Facts, partsOf, Player, segmentsOf, Shares, Texts, type Stepping } from "../ui/steps";
+import { kindsNote } from "./compared";
+import { ComparedSteps } from "./comparedSteps";
 import type { View, ViewProps } from "./frame";
 import { useNow } from "./load";
 
@@ -19,20 +21,24 @@ export const generationView: View = (el, spec, source, store, around) => {
 };
 
 function GenerationView(props: ViewProps) {
-  const { spec, status } = props;
+  const { spec, store, status } = props;
   const mode = props.mode.value;
+  const signed = isSigned(store);
   const step = useStep(props);
-  const { rows, problem } = useRows(props);
+  const loaded = (store.parts ?? [store]).map((one) => useRows(props, one));
+  const problem = loaded.find((one) => one.problem)?.problem ?? null;
+  const rows = loaded.flatMap((one) => one.rows ?? []);
+  const shown = rows.length === loaded.length ? rows : null;
   if (problem) status.failed();
   return (
     <div class="root steps" data-mode={mode} onKeyDown={(event) => viewKeys(event, step)}>
       {spec.title && <h2>{spec.title}</h2>}
       <Bar {...props} />
-      {problem ? <Problem message={problem} /> : !rows ? <Waiting /> : <Steps {...props} rows={rows} step={step} />}
+      {problem ? <Problem message={problem} /> : !shown ? <Waiting /> : store.parts ? <ComparedSteps view={props} rows={shown} step={step} what={whatOf(props)} /> : <Steps {...props} rows={shown[0]!} step={step} />}
       <Legend
-        mode={mode} encoding={spec.encoding} accuracy="Weights are carried to three digits." notes={spec.notes} scaleLabel="share of the row's largest (root scale)"
+        mode={mode} encoding={spec.encoding} accuracy="Weights are carried to three digits." notes={spec.notes} scaleLabel="share of the row's largest (root scale)" scaleBottom={signed ? "−1" : "0"}
         help="← → another token · click a bar or a generated token for its step · point at a token for its weight" note={noteOf(props)}
-        scale={(share) => ({ color: SHADE[mode], alpha: Math.sqrt(share) })}
+        scale={shadeScale(signed, mode)}
       />
     </div>
   );
@@ -63,25 +69,20 @@ function Steps(props: ViewProps & { rows: Rows; step: Stepping }) {
   );
 }
 
+function isSigned({ parts, state }: Store): boolean {
+  return parts !== null && state.show.value === "difference";
+}
+
 function useStep({ store, status }: ViewProps): Stepping {
   const { step } = store.state;
   const last = store.sides.value.query.text.length - 1;
   const inside = (value: number) => Math.min(Math.max(value, 0), last);
   useNow(() => {
     const { stream, layer, head, state } = store;
-    void [stream.value, layer.value, head.value, state.step.value, state.over.value, state.all_layers.value, state.hide_first.value, state.renormalise.value, state.pinned.value];
+    void [stream.value, layer.value, head.value, state.step.value, state.over.value, state.all_layers.value, state.hide_first.value, state.renormalise.value, state.pinned.value, state.show.value];
     status.begin();
   });
   return { at: inside(step.value), last, set: (value) => (step.value = inside(value)) };
-}
-
-function segmentsOf({ segments, text }: SideSpec): SegmentSpec[] {
-  return segments.length ? segments : [{ name: "text", start: 0, stop: text.length }];
-}
-
-function partsOf({ text }: SideSpec, segments: SegmentSpec[], mode: Mode): Part[] {
-  const first = { name: `first token (${shownText(text[0]!)})`, color: css(NEUTRAL[mode], 0.35) };
-  return [first, ...segments.map(({ name }, i) => ({ name, color: css(rgb(headColor(i, mode))) }))];
 }
 
 /** One head is shown; a page may carry the means only. */
@@ -94,24 +95,24 @@ function headed({ spec, source }: Pick<ViewProps, "spec" | "source">): boolean {
 }
 
 /** Which rows: of every layer together, of the mean over a layer's heads, or of one head. */
-function placeOf(props: ViewProps): { request: Request; place: number | null; planes: number } {
+function placeOf(props: ViewProps, part: Store): { request: Request; place: number | null; planes: number } {
   const { store } = props;
-  const { name: stream, layers } = store.stream.value;
-  const layer = store.layer.value;
+  const { name: stream, layers } = part.stream.value;
+  const layer = part.layer.value;
   if (single(props)) return { request: { kind: "rows", stream, layer: layer.layer }, place: layer.heads.indexOf(store.head.value), planes: layer.heads.length };
   return { request: { kind: "rows", stream }, place: store.state.all_layers.value ? null : layers.indexOf(layer), planes: layers.length };
 }
 
 /** The rows shown; those of before stay while the next are on their way. */
-function useRows(props: ViewProps): { rows: Rows | null; problem: string | null } {
+function useRows(props: ViewProps, part: Store): { rows: Rows | null; problem: string | null } {
   const { source, store } = props;
   const { state } = store;
   const [loaded, set] = useState<{ rows: Rows | null; problem: string | null }>({ rows: null, problem: null });
   useNow(() => {
-    const { request, place, planes } = placeOf(props);
-    const { query, key } = store.sides.value;
+    const { request, place, planes } = placeOf(props, part);
+    const { query, key } = part.sides.value;
     const size = [planes, query.text.length, key.text.length];
-    const current = () => JSON.stringify(placeOf(props)) === JSON.stringify({ request, place, planes });
+    const current = () => JSON.stringify(placeOf(props, part)) === JSON.stringify({ request, place, planes });
     const arrived = (rows: Rows | null, problem: string | null) => current() && set({ rows, problem });
     source.arrays(request).then(({ named }) => {
       const found = named.get("rows")!;
@@ -120,7 +121,7 @@ function useRows(props: ViewProps): { rows: Rows | null; problem: string | null 
     }).catch((error: unknown) => arrived(null, messageOf(error)));
   });
   const [hide, divide] = [state.hide_first.value, state.renormalise.value];
-  const rows = useMemo(() => loaded.rows && (hide ? withoutFirst(loaded.rows, divide) : loaded.rows), [loaded, hide, divide]);
+  const rows = useMemo(() => loaded.rows && (hide ? withoutFirst(loaded.rows, divide, firstOf(part.sides.value.key)) : loaded.rows), [loaded, hide, divide]);
   return { rows, problem: loaded.problem };
 }
 
@@ -137,6 +138,7 @@ function Bar({ spec, source, store }: ViewProps) {
   return (
     <div class="bar">
       <StreamSelect store={store} streams={spec.streams} />
+      <ShowSwitch store={store} />
       {layers.length > 1 && (
         <Stepper name="layer" label="Layer" options={[{ value: "all", label: "all" }, ...layers.map(({ layer }) => optionOf(layer))]} value={all ? "all" : String(store.layer.value.layer)} set={setLayer} />
       )}
@@ -155,8 +157,9 @@ function whatOf(props: ViewProps): string {
   return `layer ${layer}, ${single(props) ? `head ${head.value}` : `mean over ${heads.length} heads`}`;
 }
 
-function noteOf({ store: { state } }: ViewProps): string {
-  const made = "A token is made by the row of the token before it";
+function noteOf({ store }: ViewProps): string {
+  const { state } = store;
+  const made = ["A token is made by the row of the token before it", kindsNote(store)].filter(Boolean).join(" · ");
   if (!state.hide_first.value) return made;
   return `${made} · ${state.renormalise.value ? "the first token is left out, and each row divided by what is left" : "the first token is left out"}`;
 }

@@ -7,7 +7,7 @@ import { fieldOf, grouped, groupsOf, type Field } from "../data/field";
 import { formatBounds, preciseText } from "../data/numbers";
 import { numberOf, placeOf, reshaped, type Plan } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
-import { css, SHADE, SIGNED } from "../draw/color";
+import { css, SHADE, shadeScale, SIGNED } from "../draw/color";
 import { cutOf, isShare, stackOf, type Store } from "../store";
 import type { LayerSpec, PinnedSpec, Request, SideName, SideSpec, StreamSpec, TableSpec } from "../types";
 import { Beside, Facts, Said, type Guesses, type Told } from "../ui/facts";
@@ -71,12 +71,10 @@ function isSigned({ stream, parts, state }: Store): boolean {
 function Foot({ spec, store, mode: { value: mode } }: ViewProps) {
   const { quantity, query } = store.stream.value;
   const signed = isSigned(store);
-  const color = (signed ? SIGNED : SHADE)[mode];
-  const scale = (share: number) => (signed && share < 0.5 ? { color: SHADE[mode], alpha: Math.sqrt(1 - 2 * share) } : { color, alpha: Math.sqrt(signed ? 2 * share - 1 : share) });
   const pairs = spec.sides[query]!.text.length > 1;
   return (
     <Legend
-      mode={mode} encoding={spec.encoding} notes={spec.notes} scaleLabel="share of the largest (root scale)" scale={scale} scaleBottom={signed ? "−1" : "0"}
+      mode={mode} encoding={spec.encoding} notes={spec.notes} scaleLabel="share of the largest (root scale)" scale={shadeScale(signed, mode)} scaleBottom={signed ? "−1" : "0"}
       note={[quantity && `${quantity.label}: ${quantity.about}`, kindsNote(store), cutNote(store.cut.value, 0, null)].filter(Boolean).join(" · ")}
       help={pairs ? "Point at a token: what it attends to (with Shift: who attends to it) · click to pin" : "Point at a token for its number"}
       {...(!isShare(store.stream.value) && { accuracy: "Numbers are carried within 0.004 % of the largest." })}
