@@ -11,7 +11,7 @@ import attnscope
 from attnscope import InputError
 from attnscope.trace import Trace
 from tests.browser.looking import random_weights, shifted
-from tests.unit.test_matrix_view import layer_of, trace_of
+from tests.map_tiles import layer_of, trace_of
 
 
 def arrays(weights: np.ndarray) -> Trace:
