@@ -63,8 +63,9 @@ function checkedSpec(value: unknown, name: ViewName): Spec {
   return spec;
 }
 
-/** Resolves when the element comes near the screen. */
+/** Resolves when the element comes near the screen; a page of its own view begins with it. */
 function nearScreen(host: HTMLElement, signal: AbortSignal): Promise<void> {
+  if (host.hasAttribute("data-attnscope-page")) return Promise.resolve();
   return new Promise((resolve) => {
     const observer = new IntersectionObserver(
       (entries) => {

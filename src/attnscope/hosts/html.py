@@ -1,11 +1,11 @@
 """One offline HTML file, or a fragment of one for a notebook cell.
 
 The page holds the spec, the bundle and every reply that the view can ask for, as base64 (queries
-and keys in eight bits: as denser text) in data blocks that no browser runs. Thumbnails come before
-the bundle, so that the first picture is drawn while the rest of a long page is still being read. A
-strict Content-Security-Policy names the one script by its hash and forbids everything else: no
-network, no style from outside, no evaluation. Heat maps may run that script once more, as a worker
-that computes their tiles.
+and keys in eight bits: as denser text) in data blocks that no browser runs. The bundle comes before
+them, and what the first picture needs before the rest: it is drawn while a long page is still being
+read. A strict Content-Security-Policy names the one script by its hash and forbids everything else:
+no network, no style from outside, no evaluation. Heat maps may run that script once more, as a
+worker that computes their tiles.
 
 Everything from a model, tokenizer or user is text here: `<` never appears in a data block.
 """
@@ -134,13 +134,9 @@ def _parts(trace: Trace, spec: Spec, script: str, *, page: bool) -> Iterator[str
     mark = " data-attnscope-page" if page else ""
     spec, replies = carried(trace, spec, progress=size_estimate(spec) > PROGRESS_FROM)
     yield element(spec, identity, mark)
-    for request, reply in replies:
-        if is_early(spec, request):
-            yield _data_block(identity, request, reply, page)
     yield f'<script type="module" async data-attnscope-code="{identity}">{script}</script>\n'
-    for request, reply in replies:
-        if not is_early(spec, request):
-            yield _data_block(identity, request, reply, page)
+    for request, reply in sorted(replies, key=lambda kept: not is_early(spec, kept[0])):
+        yield _data_block(identity, request, reply, page)
 
 
 def _data_block(identity: str, request: Request, reply: Reply, page: bool) -> str:

@@ -121,8 +121,7 @@ def is_early(spec: Spec, request: Request) -> bool:
     if request["kind"] == "thumbnails":
         return True
     state = spec["state"]
-    shown = (request["stream"], request.get("layer")) == (state["stream"], state["layer"])
-    return spec["view"] == "matrix" and shown
+    return (request["stream"], request.get("layer")) == (state["stream"], state["layer"])
 
 
 def answer(trace: Trace, spec: Spec, request: Request) -> Reply:

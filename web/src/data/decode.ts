@@ -126,7 +126,7 @@ export async function decode(reply: Reply): Promise<Weights> {
 }
 
 export async function inflated(reply: Reply): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = new Blob([reply.bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const stream = new Response(reply.bytes).body!.pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 

@@ -4,6 +4,7 @@ import type { Source } from "../source/cache";
 import { keyOf, type Request } from "../types";
 import type { Bounds } from "./decode";
 import type { Range } from "./filter";
+import { pause } from "./pause";
 import type { Rows } from "./rows";
 import { cellsOf, Pool, SIDE, topStep, type Size, type Tile, type TileAt } from "./tiles";
 
@@ -86,15 +87,6 @@ export function madePlane(source: Source, id: string, size: Size, rows: Rows, ze
     if (!made) source.keep(key, (made = rows(start, stop)), made.byteLength);
     return made;
   }
-}
-
-/** Lets the browser do what it has to. */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => (channel.port1.close(), resolve());
-    channel.port2.postMessage(null);
-  });
 }
 
 /** The tiles of a plane: those that a picture wants are made, the most urgent first. */

@@ -95,25 +95,43 @@ export class Pool {
     const { query, key } = this.#cells;
     const { step } = this.#at;
     for (let q = Math.max(from, query.start); q < Math.min(from + rows.length / keys, query.stop); q++) {
-      const base = Math.floor((q - query.start) / step) * this.#columns;
       const line = (q - from) * keys;
-      for (let k = key.start; k < key.stop; k++) {
-        const value = rows[line + k]!;
-        if (value !== value) continue;
-        const block = base + Math.floor((k - key.start) / step);
-        if (this.#max[block] !== this.#max[block]) this.#max[block] = -Infinity;
-        if (this.#zero || value !== -Infinity) this.#count[block]!++;
-        if (value === -Infinity) continue;
-        this.#sum[block]! += value;
-        if (this.#max[block] === -Infinity || Math.abs(value) > Math.abs(this.#max[block]!)) this.#max[block] = value;
+      const base = Math.floor((q - query.start) / step) * this.#columns;
+      if (step === 1) this.#max.set(rows.subarray(line + key.start, line + key.stop), base);
+      else this.#pool(rows, line + key.start, line + key.stop, base);
+    }
+  }
+
+  /** The cells of one row, from `at` to `end`; their first block is the one at `block`. */
+  #pool(rows: Float32Array, at: number, end: number, block: number): void {
+    const { step } = this.#at;
+    const [sums, counts, most, hides] = [this.#sum, this.#count, this.#max, this.#zero ? 1 : 0];
+    for (; at < end; block++) {
+      const stop = at + step < end ? at + step : end;
+      let sum = 0;
+      let count = 0;
+      let top = most[block]!;
+      for (; at < stop; at++) {
+        const value = rows[at]!;
+        if (value === -Infinity) {
+          count += hides;
+          if (top !== top) top = value;
+        } else if (value === value) {
+          count++;
+          sum += value;
+          if (top === -Infinity || !(Math.abs(value) <= Math.abs(top))) top = value;
+        }
       }
+      sums[block]! += sum;
+      counts[block]! += count;
+      most[block] = top;
     }
   }
 
   tile(): Tile {
     const [rows, columns, max] = [this.#rows, this.#columns, this.#max];
     if (this.#at.step === 1) return { rows, columns, mean: max, max };
-    const mean = Float32Array.from(this.#sum, (sum, i) => (max[i] === -Infinity ? -Infinity : sum / this.#count[i]!));
+    const mean = max.map((largest, i) => (largest === -Infinity ? largest : this.#sum[i]! / this.#count[i]!));
     return { rows, columns, mean, max };
   }
 }

@@ -1,5 +1,5 @@
-// Spec and data written into the page as script elements. The bundle may run while the page is
-// still being parsed, so what is not there yet is looked for again when parsing has ended.
+// Spec and data written into the page as script elements. The bundle runs while the page is still
+// being parsed: what is not there yet is looked for again whenever there is more of the page.
 import { fromBase64, fromDense } from "../data/decode";
 import { keyOf, type Reply, type Request, type Transport } from "../types";
 
@@ -45,11 +45,23 @@ function look(el: HTMLElement, selector: string): Element | null {
 }
 
 async function find(el: HTMLElement, selector: string): Promise<Element | null> {
-  const found = look(el, selector);
-  // While parsing, an element may be there with only part of its text.
-  if (found && (el.ownerDocument.readyState !== "loading" || found.nextSibling || found.parentNode?.nextSibling)) return found;
-  await parsed(el.ownerDocument);
-  return look(el, selector);
+  for (;;) {
+    const found = look(el, selector);
+    // While parsing, an element may be there with only part of its text.
+    const whole = found?.nextSibling ?? found?.parentNode?.nextSibling;
+    if (whole || el.ownerDocument.readyState !== "loading") return found;
+    await grown(el);
+  }
+}
+
+/** Resolves when the page has got another element, or has been parsed. */
+function grown(el: HTMLElement): Promise<void> {
+  return new Promise((resolve) => {
+    const observer = new MutationObserver(() => done());
+    const done = () => (observer.disconnect(), resolve());
+    observer.observe(el.getRootNode(), { childList: true, subtree: true });
+    void parsed(el.ownerDocument).then(done);
+  });
 }
 
 export function parsed(doc: Document): Promise<void> {

@@ -1,4 +1,6 @@
 // `data-attnscope-state` on the host element: what tests and benchmarks wait for.
+import { pause } from "../data/pause";
+
 export interface Status {
   /** Something changed that will be painted. */
   begin(): void;
@@ -18,11 +20,12 @@ export function statusOf(host: HTMLElement, signal: AbortSignal): Status {
     },
     painted() {
       const mine = turn;
-      requestAnimationFrame(() => requestAnimationFrame(() => {
+      const shown = () => {
         if (mine !== turn || signal.aborted) return;
         first = false;
         set("drawn");
-      }));
+      };
+      requestAnimationFrame(() => void pause().then(shown));
     },
     failed() {
       turn++;

@@ -3,7 +3,7 @@
 import type { Weights } from "../data/decode";
 import { differenceOf, halfOf, STRONG } from "../data/difference";
 import { sizeOf, type Shown } from "../data/filter";
-import { pause } from "../data/planes";
+import { pause } from "../data/pause";
 import { isPlain, reshaped, sumBelow } from "../data/reshape";
 import { dim, paintLines, pool, scaled, strong, type Box } from "../draw/cells";
 import { heatRamp, layerColor, NEUTRAL, rgb, type Mode, type Rgb } from "../draw/color";
