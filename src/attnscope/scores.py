@@ -27,7 +27,16 @@ from attnscope._types import Bias, Sinks, Weights
 from attnscope.mixing import Mixing
 from attnscope.score_spec import ScoreSpec
 
-__all__ = ["ALL", "Layer", "QKLayer", "ScoreSpec", "WeightsLayer", "softmax_rows", "widen"]
+__all__ = [
+    "ALL",
+    "Layer",
+    "QKLayer",
+    "ScoreSpec",
+    "WeightsLayer",
+    "softmax_rows",
+    "vectors_of",
+    "widen",
+]
 
 ALL = slice(None)
 Scores = Float[np.ndarray, "head query key"]
@@ -214,6 +223,15 @@ class QKLayer:
         places = np.arange(len(self.heads))[heads]
         sinks = None if self.spec.sinks is None else self.spec.sinks[places]
         return softmax_rows(self.scores(heads, queries, keys), sinks)
+
+
+def vectors_of(layer: Layer) -> QKLayer | None:
+    """The queries and keys that explain a layer's weights; None where it has weights only.
+
+    A layer that shows another one's weights (see `measures.derived`) may know that one's.
+    """
+    found: QKLayer | None = layer if isinstance(layer, QKLayer) else getattr(layer, "vectors", None)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,9 +104,8 @@ class ComparedShows:
         if head is None:
             layer, head = self._changed(layer, options)
         _check_signed(head)
-        return self._shown(
-            matrix_view, show, layer=layer, head=head, quantity="difference", **options
-        )
+        given: Any = {"layer": layer, "head": head, "quantity": "difference"}
+        return self._shown(matrix_view, show, vectors=False, **given, **options)
 
     def text_view(
         self,
@@ -144,6 +143,36 @@ class ComparedShows:
 
         layer, head = "all" if layer is None else layer, "mean" if head is None else head
         return self._shown(make, show, layer=layer, head=head, **options)
+
+    def neuron_view(
+        self,
+        layer: int | None = None,
+        head: int | None = None,
+        query: int | str | None = None,
+        *,
+        show: str = "both",
+        **options: Any,
+    ) -> View:
+        """One head from queries and keys to weights, of both traces, or what changed step by step.
+
+        Args:
+            layer: the layer shown first (None: that of the head that changed most).
+            head: the head shown first (None: the one that changed most, of the layer if given).
+            query: the query whose neurons are shown at once, by place among the merged tokens or
+                text (None: lines first).
+            show: `both`, or `difference`: of queries, keys, their products, scores and weights.
+            options: others of `Trace.neuron_view` (`layers=`, `stream=`, `theme=`, ...).
+
+        Raises:
+            InputError: for a layer, head, query or stream that is not there, or traces without
+                queries and keys, or with heads of different sizes.
+        """
+        from attnscope.views.compared_neurons import compared_neurons
+
+        if head is None:
+            layer, head = self._changed(layer, options)
+        given: Any = {"layer": layer, "head": head, "query": query}
+        return self._shown(compared_neurons, show, **given, **options)
 
     def image_view(
         self,
@@ -217,7 +246,7 @@ class ComparedShows:
 
         rows = compared_steps(self._comparison, start)
         given: Any = {"step": step, "layer": layer, "head": head}
-        view: View = compared(rows, compared_generation, show, **given, **options)
+        view: View = compared(rows, compared_generation, show, vectors=False, **given, **options)
         return view
 
     def heads_view(
@@ -236,7 +265,7 @@ class ComparedShows:
         """
         from attnscope.views.heads import heads_view
 
-        return self._shown(heads_view, show, measure=measure, **options)
+        return self._shown(heads_view, show, vectors=False, measure=measure, **options)
 
     def _shown(self, make: Any, show: str, **options: Any) -> View:
         from attnscope.views.compared import compared

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from attnscope.scores import ALL, Layer
+from attnscope.scores import ALL, Layer, QKLayer
 
 Cells = Callable[[Sequence[int], slice], Float[np.ndarray, "head query key"]]
 """Places of heads and a slice of queries, to a quantity [head, query, key]."""
@@ -27,12 +27,14 @@ class Derived:
         heads: numbers of its heads; (0,) for a quantity of the layer as a whole.
         cells: computes what is asked for; NaN where the quantity is not defined.
         sums_to_one: whether each row does.
+        vectors: queries and keys that explain the cells, where they are weights.
     """
 
     base: Layer
     heads: tuple[int, ...]
     cells: Cells
     sums_to_one: bool = False
+    vectors: QKLayer | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

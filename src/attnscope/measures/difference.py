@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from attnscope.measures.align import Alignment
-from attnscope.scores import ALL, Layer
+from attnscope.scores import ALL, Layer, QKLayer
 from attnscope.stream import Stream
 
 BLOCK = 4_000_000
@@ -122,6 +122,45 @@ def _spread(
             n_heads, -1
         )
     return out
+
+
+def spread_vectors(
+    layer: QKLayer, at_query: Int[np.ndarray, "query"], at_key: Int[np.ndarray, "key"]
+) -> QKLayer:
+    """A layer's queries and keys at these places, 0 where a place is -1: a key that no query sees.
+
+    Scores are those of the layer wherever it has both tokens. What is said by positions (windows,
+    offsets, explicit masks) becomes an explicit mask, because positions change.
+    """
+    spec, n_keys = layer.spec, layer.shape[2]
+    if np.array_equal(at_query, np.arange(layer.shape[1])) and len(at_key) == n_keys:
+        return layer
+    there, seen = at_query >= 0, at_key >= 0
+
+    def put(cells: np.ndarray, missing: float | bool) -> np.ndarray:
+        out = np.full((*cells.shape[:-2], len(at_query), len(at_key)), missing, cells.dtype)
+        out[..., there[:, None] & seen] = cells[..., at_query[there], :][..., at_key[seen]].reshape(
+            *cells.shape[:-2], -1
+        )
+        return out
+
+    def rows(vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(vectors), len(places), vectors.shape[2]), vectors.dtype)
+        out[:, places >= 0] = vectors[:, places[places >= 0]]
+        return out
+
+    mask = spec.mask(np.arange(layer.shape[1]), n_keys)
+    keys = np.zeros(len(at_key), bool)
+    keys[seen] = True
+    made = replace(
+        spec, causal=False, offset=0, window=None, keys=keys,
+        visible=None if mask is None else put(mask, False),
+        bias=None if spec.bias is None else put(spec.bias, 0),
+    )  # fmt: skip
+    return replace(
+        layer, queries=rows(layer.queries, at_query), keys=rows(layer.keys, at_key), spec=made,
+        mixing=None,
+    )  # fmt: skip
 
 
 def _with_rest(rows: Float[np.ndarray, "query key"]) -> Distributions:

@@ -17,6 +17,9 @@ import numpy as np
 from attnscope.errors import InputError
 from attnscope.measures import Table, quantity
 from attnscope.measures.align import Alignment
+from attnscope.measures.derived import Derived
+from attnscope.measures.difference import Difference, spread_vectors
+from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
@@ -38,13 +41,13 @@ GAPS = {"first": "added", "second": "removed"}
 class ComparedTrace(Trace):
     """The three streams of a comparison that views show; its heads are measured in both traces."""
 
-    def __init__(self, comparison: Comparison) -> None:
-        """A trace of a comparison, for its views."""
+    def __init__(self, comparison: Comparison, *, vectors: bool) -> None:
+        """A trace of a comparison, for its views; with the queries and keys of either trace."""
         whole = comparison.difference
         streams = [
             one
             for stream in whole.streams.values()
-            for one in (stream, *_parts(comparison, stream))
+            for one in (stream, *_parts(comparison, stream, vectors))
         ]
         super().__init__(streams, whole.provenance)
         object.__setattr__(self, "_comparison", comparison)
@@ -83,11 +86,13 @@ def _subtracted(a: Table, b: Table, changes: Table) -> Table:
     return Table(columns)
 
 
-def _parts(comparison: Comparison, stream: Stream) -> tuple[Stream, Stream]:
+def _parts(comparison: Comparison, stream: Stream, vectors: bool) -> tuple[Stream, Stream]:
     """Either trace's weights over the merged tokens of a stream."""
 
     def part(side: str, kept: str) -> Stream:
         made = quantity(comparison.difference, kept, stream.name)
+        if vectors:
+            made = replace(made, layers=tuple(_with_vectors(one, side) for one in made.layers))
         own = comparison.a if side == SIDES[0] else comparison.b
         given = own.streams[stream.name]
         merged = comparison.sides[stream.name]
@@ -103,6 +108,18 @@ def _parts(comparison: Comparison, stream: Stream) -> tuple[Stream, Stream]:
     return part(SIDES[0], "before"), part(SIDES[1], "after")
 
 
+def _with_vectors(made: Layer, side: str) -> Layer:
+    """The layer with the queries and keys of its trace, where that has any."""
+    assert isinstance(made, Derived)
+    assert isinstance(made.base, Difference)
+    both, first = made.base, side == SIDES[0]
+    own = both.a if first else both.b
+    if not isinstance(own, QKLayer):
+        return made
+    places = [merged.a if first else merged.b for merged in (both.query, both.key)]
+    return replace(made, vectors=spread_vectors(own, *places))
+
+
 def _own_texts(merged: Alignment, own: Tokens, side: str) -> Tokens:
     """The merged tokens as one of the two texts has them: nothing where it lacks one."""
     places = merged.a if side == SIDES[0] else merged.b
@@ -113,13 +130,21 @@ def _own_texts(merged: Alignment, own: Tokens, side: str) -> Tokens:
     )
 
 
-def compared(comparison: Comparison, make: Callable[..., Spec], show: Any, **options: Any) -> Any:
+def compared(
+    comparison: Comparison,
+    make: Callable[..., Spec],
+    show: Any,
+    *,
+    vectors: bool = True,
+    **options: Any,
+) -> Any:
     """A view of a comparison, made by the function that makes it for a Trace.
 
     Args:
         comparison: what is shown.
         make: `views.head.head_view` and its siblings.
         show: `both`, side by side, or `difference`.
+        vectors: whether the view may explain weights by queries and keys.
         options: those of the view.
 
     Raises:
@@ -136,10 +161,10 @@ def compared(comparison: Comparison, make: Callable[..., Spec], show: Any, **opt
     name = options.get("stream")
     if name is not None:
         comparison.difference.stream(name)
-    trace = ComparedTrace(comparison)
+    trace = ComparedTrace(comparison, vectors=vectors)
     spec = make(trace, **options)
     spec["state"]["show"] = show
-    _pair(spec, comparison)
+    _pair(spec, comparison, trace)
     return View(trace, spec)
 
 
@@ -193,7 +218,7 @@ def patches_of_both(
     return name, (rows, columns)
 
 
-def _pair(spec: Spec, comparison: Comparison) -> None:
+def _pair(spec: Spec, comparison: Comparison, trace: ComparedTrace) -> None:
     """Say which streams belong together, and what each token is in which."""
     shown = {stream["name"]: stream for stream in spec["streams"]}
     for name, alignments in comparison.sides.items():
@@ -218,7 +243,6 @@ def _pair(spec: Spec, comparison: Comparison) -> None:
     spec["title"] = f"{own[0]}: {names}" if known else names
     spec["notes"] = spec["notes"][1:]
     parts = [stream for stream in spec["streams"] if "pair" not in stream]
-    trace = ComparedTrace(comparison)
     spec["encoding"] = encoding_for(trace, parts)
 
 

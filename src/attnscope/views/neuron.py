@@ -10,7 +10,7 @@ import numpy as np
 from attnscope._numbers import index_of, spans_of
 from attnscope.errors import InputError
 from attnscope.measures.known import place_of, position_of
-from attnscope.scores import QKLayer
+from attnscope.scores import QKLayer, vectors_of
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.views.base import (
@@ -40,8 +40,22 @@ def neuron_view(
     streams, first = chosen_streams(trace, stream, layers, heads)
     check_vectors(trace.streams[first["name"]], first)
     streams = [s for s in streams if has_vectors(trace.streams[s["name"]], s)]
+    return neuron_spec(trace, streams, first, layer, head, query, theme)
+
+
+def neuron_spec(
+    trace: Trace,
+    streams: list[StreamSpec],
+    first: StreamSpec,
+    layer: int | None,
+    head: int | None,
+    query: int | str | None,
+    theme: Theme,
+) -> Spec:
+    """The spec of these streams' neurons; one without is the difference of two others."""
     for shown in streams:
-        add_rules(trace.streams[shown["name"]], shown)
+        if has_vectors(trace.streams[shown["name"]], shown):
+            add_rules(trace.streams[shown["name"]], shown)
     row = shown_layer(trace, first, layer)
     state = state_spec(first["name"], row["layer"])
     found = trace.streams[first["name"]]
@@ -74,7 +88,7 @@ def explain_weights(trace: Trace, spec: Spec) -> Spec:
 
 def has_vectors(stream: Stream, shown: StreamSpec) -> bool:
     """Whether all layers shown keep queries and keys."""
-    return all(isinstance(stream.layer(row["layer"]), QKLayer) for row in shown["layers"])
+    return all(vectors_of(stream.layer(row["layer"])) is not None for row in shown["layers"])
 
 
 def check_vectors(stream: Stream, shown: StreamSpec) -> None:
@@ -82,9 +96,7 @@ def check_vectors(stream: Stream, shown: StreamSpec) -> None:
     if has_vectors(stream, shown):
         return
     lacking = [
-        row["layer"]
-        for row in shown["layers"]
-        if not isinstance(stream.layer(row["layer"]), QKLayer)
+        row["layer"] for row in shown["layers"] if vectors_of(stream.layer(row["layer"])) is None
     ]
     hold = "holds" if len(lacking) == 1 else "hold"
     raise InputError(
@@ -120,8 +132,8 @@ def add_rules(stream: Stream, shown: StreamSpec) -> None:
         return first_with.setdefault((kind, digest), number)
 
     for row in shown["layers"]:
-        layer = stream.layer(row["layer"])
-        assert isinstance(layer, QKLayer)
+        layer = vectors_of(stream.layer(row["layer"]))
+        assert layer is not None
         places = stream.places(row["layer"], row["heads"])
         rules = _rules(layer, places)
         rules["bias"] = named("bias", layer.bias_of(places), row["layer"])

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from attnscope.errors import InputError
 from attnscope.measures.difference import Difference
 from attnscope.overview import overview
-from attnscope.scores import QKLayer
+from attnscope.scores import QKLayer, vectors_of
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.wire.encode import (
@@ -359,8 +359,8 @@ def _mask(_: Spec, stream: Stream, row: LayerSpec) -> Reply:
 
 
 def _with_vectors(stream: Stream, row: LayerSpec) -> tuple[QKLayer, list[int]]:
-    layer = stream.layer(row["layer"])
-    assert isinstance(layer, QKLayer)
+    layer = vectors_of(stream.layer(row["layer"]))
+    assert layer is not None
     return layer, stream.places(row["layer"], row["heads"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from attnscope.errors import InputError
 from attnscope.measures.quantities import QUANTITIES
 from attnscope.overview import AFFORDABLE, known_of
-from attnscope.scores import Layer, QKLayer
+from attnscope.scores import Layer, QKLayer, vectors_of
 from attnscope.stream import Stream
 from attnscope.wire.spec import LayerSpec
 
@@ -31,8 +31,9 @@ def check_size(stream: Stream, row: LayerSpec, kind: str) -> None:
     layer, heads = stream.layer(row["layer"]), len(row["heads"])
     _, n_query, n_key = layer.shape
     numbers = (1 if kind == "mask" else heads) * n_query * n_key
-    if kind in ("vectors", "rounded") and isinstance(layer, QKLayer):
-        numbers = heads * (n_query + n_key) * layer.queries.shape[2]
+    vectors = vectors_of(layer)
+    if kind in ("vectors", "rounded") and vectors is not None:
+        numbers = heads * (n_query + n_key) * vectors.queries.shape[2]
     if numbers > MOST_NUMBERS:
         what = {
             "vectors": "queries and keys",

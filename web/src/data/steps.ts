@@ -2,6 +2,7 @@
 // weights = softmax( softcap(scaling · q·k) + bias + mask [, sink] ).
 import type { RulesSpec } from "../types";
 import type { Weights } from "./decode";
+import { differenceOf } from "./difference";
 import type { HeadVectors } from "./vectors";
 
 /** What a column of the expanded view shows. */
@@ -25,6 +26,8 @@ export interface Row {
   /** e^(sink − top) and its share; null without a sink. */
   sinkExp: number | null;
   sinkWeight: number | null;
+  /** Every number is a difference. */
+  signed?: boolean;
 }
 
 /** The columns that a layer's formula has. */
@@ -59,7 +62,8 @@ export function isVisible(head: HeadVectors, query: number, key: number): boolea
 }
 
 export function rowOf(head: HeadVectors, query: number): Row {
-  const { nKey, rules, sink } = head;
+  if (head.of) return rowBetween(rowOf(head.of[0], query), rowOf(head.of[1], query));
+  const { nKey, rules, sink, lacks } = head;
   const made = () => new Float64Array(nKey);
   const row: Row = {
     query, visible: new Uint8Array(nKey), dot: made(), scaled: made(), capped: made(), bias: made(), score: made(),
@@ -76,7 +80,15 @@ export function rowOf(head: HeadVectors, query: number): Row {
     if (row.visible[key]) row.top = Math.max(row.top, row.score[key]!);
   }
   normalise(row, sink);
+  if (lacks) row.weight.forEach((_, key) => (lacks.query[query] || lacks.key[key]) && ((row.weight[key] = NaN), (row.visible[key] = 0)));
   return row;
+}
+
+/** Every step of the second less that of the first; a key is visible where both see it. */
+function rowBetween(first: Row, second: Row): Row {
+  const row = { ...second, signed: true, visible: second.visible.map((seen, key) => seen & first.visible[key]!) };
+  for (const name of ["dot", "scaled", "capped", "bias", "score", "weight"] as const) row[name] = second[name].map((value, key) => value - first[name][key]!);
+  return { ...row, sinkWeight: first.sinkWeight === null || second.sinkWeight === null ? null : second.sinkWeight - first.sinkWeight };
 }
 
 /** Softmax over the visible keys and the sink; a row with every key hidden is 0. */
@@ -102,6 +114,7 @@ const drawn = new WeakMap<HeadVectors, Weights>();
 /** All weights of a head as codes, for lines and boxes. */
 export function weightsOf(head: HeadVectors): Weights {
   let weights = drawn.get(head);
+  if (!weights && head.of) drawn.set(head, (weights = differenceOf(weightsOf(head.of[0]), weightsOf(head.of[1]))));
   if (!weights) {
     const codes = new Uint16Array(head.nQuery * head.nKey);
     for (let query = 0; query < head.nQuery; query++) {

@@ -1,6 +1,6 @@
 // Arrays of a reply, and of these what one head multiplies: queries, keys, and all else that
 // enters its scores.
-import type { ArraysMeta, DtypeName, Reply, RulesSpec } from "../types";
+import type { ArraysMeta, DtypeName, Reply, RulesSpec, SideName } from "../types";
 import { inflated } from "./decode";
 
 export interface NumberArray {
@@ -33,6 +33,10 @@ export interface HeadVectors {
   sink: number | null;
   /** How far off each row is, where queries and keys came in eight bits a number. */
   off?: RowErrors;
+  /** Of merged tokens: whether a text lacks the token. */
+  lacks?: Record<SideName, boolean[]>;
+  /** Of a difference: the first and the second. */
+  of?: readonly [HeadVectors, HeadVectors];
 }
 
 /** Of each row of one head: the most that a weight is off, the logarithm of a weight, a score. */
@@ -107,6 +111,18 @@ export function headVectors({ vectors, bias, mask }: LayerArrays, rules: RulesSp
     sink: vectors.named.has("sinks") ? floats(vectors, "sinks").data[place]! : null,
     ...(vectors.named.has("errors") && { off: errorsOf(vectors.named.get("errors")!, place) }),
   };
+}
+
+/** What the second has more than the first, number by number. */
+export function headBetween(first: HeadVectors, second: HeadVectors): HeadVectors {
+  const less = (a: Float32Array, b: Float32Array) => b.map((value, i) => value - a[i]!);
+  return { ...second, queries: less(first.queries, second.queries), keys: less(first.keys, second.keys), of: [first, second] };
+}
+
+/** What a neuron brings to q · k, before scaling. */
+export function productAt({ queries, keys, dim, first, of }: HeadVectors, query: number, key: number, neuron: number): number {
+  if (of) return productAt(of[1], query, key, neuron) - productAt(of[0], query, key, neuron);
+  return queries[(query - first) * dim + neuron]! * keys[key * dim + neuron]!;
 }
 
 /** A head's queries or keys: as they came, or mean + step × code. */

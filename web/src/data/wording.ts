@@ -17,6 +17,11 @@ export function scalingText({ scaling, dim }: RulesSpec): string {
   return `× ${Number(scaling.toPrecision(4))}`;
 }
 
+/** Why a merged pair of tokens has no number. */
+export function lackingText({ signed: difference }: Row): string {
+  return difference ? "in one text only" : "not in this text";
+}
+
 export interface Title {
   name: string;
   about: string;
@@ -36,10 +41,10 @@ export function stepTitle(step: StepName, rules: RulesSpec): Title {
 
 /** A step's number for one key, as printed. */
 export function stepText(step: StepName, row: Row, key: number): string {
-  if (step === "weight") return weightText(row.weight[key]!);
-  if (!row.visible[key]) return step === "mask" ? "−∞" : "";
+  if (step === "weight") return row.signed ? signed(row.weight[key]!, WEIGHT_DECIMALS, true) : weightText(row.weight[key]!);
+  if (!row.visible[key]) return step === "mask" && !Number.isNaN(row.weight[key]!) ? "−∞" : "";
   if (step === "mask") return "0";
-  return signed(row[step][key]!, SCORE_DECIMALS, step === "bias");
+  return signed(row[step][key]!, SCORE_DECIMALS, row.signed || step === "bias");
 }
 
 export function weightText(weight: number): string {
@@ -51,7 +56,8 @@ export function weightText(weight: number): string {
 /** The sum for one key in words. */
 export function sumSentence(row: Row, key: number, steps: StepName[], rules: RulesSpec, names: [string, string]): string {
   const pair = `query '${names[0]}', key '${names[1]}': `;
-  if (!row.visible[key]) return `${pair}hidden by the mask, weight 0`;
+  if (Number.isNaN(row.weight[key]!)) return `${pair}${lackingText(row)}`;
+  if (!row.visible[key]) return `${pair}hidden by the mask, weight ${row.signed ? stepText("weight", row, key) : 0}`;
   const parts = steps.filter((step) => step !== "mask").map((step) => {
     const text = stepText(step, row, key);
     if (step === "dot") return `q·k is ${text}`;

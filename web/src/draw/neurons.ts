@@ -3,9 +3,11 @@
 import { lastStep, type Row, type StepName } from "../data/steps";
 import type { Weights } from "../data/decode";
 import type { Range, Shown } from "../data/filter";
-import type { HeadVectors } from "../data/vectors";
+import { halfOf } from "../data/difference";
+import { productAt, type HeadVectors } from "../data/vectors";
 import { SQUARE, type StripLayout, type StripName } from "../ui/stripLayout";
 import { css, rgb, type Mode } from "./color";
+import { signedColors } from "./scale";
 import { drawBoxes, drawLines, type Frame } from "./lines";
 import { cellColor, type StripPainter } from "./strips";
 
@@ -40,11 +42,13 @@ const NUMBER_ROOM = 50;
 
 export function paintNeurons(context: CanvasRenderingContext2D, painter: StripPainter, picture: NeuronPicture): void {
   const { weights, shown, frame, layout, row, mode } = picture;
-  const one = [{ place: 0, color: WEIGHT_COLOR[mode] }];
+  const drawn = weights.signed ? signedColors(mode).map((color, half) => [{ place: half * halfOf(weights), color: css(color) }]) : [[{ place: 0, color: WEIGHT_COLOR[mode] }]];
   const token = row && ({ side: "query", index: row.query } as const);
   paintWash(context, picture);
-  if (token) drawBoxes(context, weights, one, token, shown.key, { ...frame, ...layout.key }, "#888");
-  drawLines(context, weights, one, row ? linesFrom(row.query, shown, frame) : shown, frame, token);
+  for (const one of drawn) {
+    if (token) drawBoxes(context, weights, one, token, shown.key, { ...frame, ...layout.key }, "#888");
+    drawLines(context, weights, one, row ? linesFrom(row.query, shown, frame) : shown, frame, token);
+  }
   const queries = rowsSeen(shown.query, frame);
   const keys = rowsSeen(shown.key, frame);
   strip(context, painter, picture, "q", queries, (query) => (row && query !== row.query ? 0.28 : 1));
@@ -108,7 +112,7 @@ function strip(
     ? (i: number, neuron: number) => queries[indices[i]! * dim + neuron]!
     : name === "k"
       ? (i: number, neuron: number) => keys[indices[i]! * dim + neuron]!
-      : (i: number, neuron: number) => queries[row!.query * dim + neuron]! * keys[indices[i]! * dim + neuron]!;
+      : (i: number, neuron: number) => productAt(head, row!.query, indices[i]!, neuron);
   painter.paint(context, rows, layout.strips[name].left, layout.cell, dim, name === "product" ? scales.product : scales.vector, mode, value);
 }
 
@@ -119,11 +123,11 @@ function paintSteps(context: CanvasRenderingContext2D, picture: NeuronPicture, r
     if (name === "mask") continue;
     for (const key of keys) {
       const middle = topOf(key, shown.key, frame) + layout.row / 2;
-      if (name === "weight") bar(context, left, middle, width, row.weight[key]!, mode);
+      if (name === "weight") bar(context, left, middle, width, row.weight[key]!, mode, row.signed);
       else if (!layout.tight) square(context, left, middle, row[name][key]!, scaleOf(name, scales, head), mode, name === last);
     }
     const middle = topOf(shown.key.stop, shown.key, frame) + layout.row / 2;
-    if (name === "weight" && row.sinkWeight !== null) bar(context, left, middle, width, row.sinkWeight, mode);
+    if (name === "weight" && row.sinkWeight !== null) bar(context, left, middle, width, row.sinkWeight, mode, row.signed);
   }
 }
 
@@ -144,14 +148,18 @@ function square(context: CanvasRenderingContext2D, left: number, middle: number,
   context.globalAlpha = 1;
 }
 
-function bar(context: CanvasRenderingContext2D, left: number, middle: number, width: number, weight: number, mode: Mode): void {
+/** From the left, 0 to 1; of a difference from the middle, to the right what was gained. */
+function bar(context: CanvasRenderingContext2D, left: number, middle: number, width: number, weight: number, mode: Mode, isSigned = false): void {
   const room = width - NUMBER_ROOM;
-  if (room < 12) return;
+  if (room < 12 || Number.isNaN(weight)) return;
   const y = Math.round(middle) - 6;
   context.fillStyle = mode === "dark" ? "#23272e" : "#eef0f3";
   context.fillRect(left, y, room, 12);
-  context.fillStyle = WEIGHT_COLOR[mode];
-  context.fillRect(left, y, Math.max(weight * room, weight > 0.0005 ? 1 : 0), 12);
+  const [more, less] = signedColors(mode);
+  context.fillStyle = isSigned ? css(weight < 0 ? less : more) : WEIGHT_COLOR[mode];
+  const size = Math.abs(weight);
+  const long = Math.max((size * room) / (isSigned ? 2 : 1), size > 0.0005 ? 1 : 0);
+  context.fillRect(isSigned ? left + room / 2 - (weight < 0 ? long : 0) : left, y, long, 12);
 }
 
 /** The row pointed at, and the one explained, from its token to its weight. */

@@ -44,7 +44,7 @@ export interface BodyProps {
   /** A new number asks for a new painting. */
   turn: number;
   /** Neuron view: shows a query token's neurons. */
-  expand?(token: PinnedSpec): void;
+  expand?: ((token: PinnedSpec) => void) | undefined;
   /** Of a comparison: what is printed of a pair of tokens, whose names are those of both texts. */
   columns?: Columns | undefined;
   /** The colours of a difference: of what was gained, and of what was lost. */

@@ -93,17 +93,18 @@ export interface NeuronLegendProps {
   notes: string[];
   mode: Mode;
   scales: Scales;
-  weight: string;
+  /** What bars are, by their colours. */
+  bars: [string, string][];
 }
 
 /** What a cell is, and how strong a colour which number has. */
-export function NeuronLegend({ mode, scales, weight, notes }: NeuronLegendProps) {
+export function NeuronLegend({ mode, scales, bars, notes }: NeuronLegendProps) {
   return (
     <div class="foot">
       <span>One cell = one neuron</span>
       <SignedScale mode={mode} label="q, k" scale={scales.vector} />
       <SignedScale mode={mode} label="q × k" scale={scales.product} />
-      <span class="scale"><i class="swatch" style={{ background: weight }} />weight</span>
+      {bars.map(([name, color]) => <span key={name} class="scale"><i class="swatch" style={{ background: color }} />{name}</span>)}
       <span class="help">Hover a query token to select it · click a row: why this number · ⊖ back to lines</span>
       <span class="small">Cell colour: tanh(|value| ÷ {scales.vector}) for q and k, ÷ {scales.product} for q × k, ÷ {scales.score} for scores.</span>
       <Caveat />

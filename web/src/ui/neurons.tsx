@@ -6,12 +6,13 @@ import { isMasked, rowOf, stepsOf, weightsOf, type Row, type StepName } from "..
 import { magnitude, niceBelow } from "../data/sums";
 import { shownText, type Partner } from "../data/tokens";
 import type { HeadVectors } from "../data/vectors";
-import { sumSentence } from "../data/wording";
+import { stepText, sumSentence } from "../data/wording";
 import { framed, pixelRatio, sized, widest } from "../draw/canvas";
 import type { Mode } from "../draw/color";
 import type { Frame } from "../draw/lines";
 import { paintNeurons, seenRow, type Scales } from "../draw/neurons";
 import { StripPainter } from "../draw/strips";
+import type { Link } from "../store";
 import type { PinnedSpec, SideName, SideSpec } from "../types";
 import { useView, type View } from "./body";
 import { rowsToShow } from "./layout";
@@ -35,6 +36,7 @@ export interface NeuronsProps {
   /** Words about the key head, where several heads share one. */
   keyHead: string;
   scales: Scales;
+  link?: Link | null | undefined;
   painted(): void;
   collapse(): void;
   explain(query: number, key: number): void;
@@ -183,8 +185,9 @@ function spoken(aim: Aimed, row: Row | null, steps: StepName[], head: HeadVector
   const name = (side: SideName, index: number) => shownText(sides[side].text[index]!);
   if (aim.focused.side === "key")
     return sumSentence(row, aim.focused.index, steps, head.rules, [name("query", row.query), name("key", aim.focused.index)]);
-  const best = [...row.weight.keys()].sort((a, b) => row.weight[b]! - row.weight[a]!).slice(0, 3);
-  return `query '${name("query", row.query)}': ${best.map((key) => `${row.weight[key]!.toFixed(3)} to '${name("key", key)}'`).join(", ")}`;
+  const size = (key: number) => Math.abs(row.weight[key]!) || 0;
+  const best = [...row.weight.keys()].sort((a, b) => size(b) - size(a)).slice(0, 3);
+  return `query '${name("query", row.query)}': ${best.map((key) => `${stepText("weight", row, key)} to '${name("key", key)}'`).join(", ")}`;
 }
 
 interface PictureParts {

@@ -3,11 +3,13 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { contains, type Shown } from "../data/filter";
 import type { Frame } from "../draw/lines";
-import type { PinnedSpec } from "../types";
+import type { Link } from "../store";
+import type { PinnedSpec, SideName } from "../types";
 import { nextToken } from "./keys";
 import type { NeuronsProps } from "./neurons";
 import { bringIntoView, find, tokenOf, type Stops } from "./pointing";
 import { neuronAt, type StripLayout, type StripName } from "./stripLayout";
+import { useTold } from "./told";
 
 export interface AimedCell {
   strip: StripName;
@@ -53,12 +55,21 @@ export function useStripPointing(pointing: Pointing): Aimed {
   const focus = useFocusAfter(pointing.scroll);
   const inside = (index: number | null) => (index !== null && contains(shown.query, index) ? index : null);
   const pinned = props.pinned.value?.side === "query" ? props.pinned.value.index : null;
-  const query = inside(hoverQuery) ?? inside(walked) ?? inside(pinned);
+  const linked = useLinked(props.link, { query: hoverQuery ?? walked, key: hovered.key }, inside(hoverQuery) ?? inside(walked) ?? inside(pinned));
+  const query = inside(hoverQuery) ?? inside(walked) ?? inside(linked.query) ?? inside(pinned);
   const hover = (next: Hovered) => setHovered((old) => (JSON.stringify(old) === JSON.stringify(next) ? old : next));
   const handlers = handlersOf(pointing, { query, stops, setStops, focus, hover, setHoverQuery, setFocused, setWalked });
   const leave = () => (setHovered(NOTHING), setHoverQuery(null));
-  const key = hovered.key !== null && contains(shown.key, hovered.key) ? hovered.key : focused?.side === "key" ? focused.index : null;
+  const key = hovered.key !== null && contains(shown.key, hovered.key) ? hovered.key : focused?.side === "key" ? focused.index : linked.key;
   return { query, key, cell: hovered.cell, focused, stops, leave, handlers };
+}
+
+/** What is pointed at here is told to the pictures beside this one, and theirs are shown here. */
+function useLinked(link: Link | null | undefined, { query, key }: Record<SideName, number | null>, at: number | null): Record<SideName, number | null> {
+  useTold(link?.token, query === null ? null : { side: "query", index: query });
+  useTold(link?.cell, at === null || key === null ? null : { query: at, key });
+  const [token, cell] = [link?.token.value, link?.cell.value];
+  return { query: cell?.query ?? (token?.side === "query" ? token.index : null), key: cell?.key ?? null };
 }
 
 /** Focuses a token once it is in the page. */

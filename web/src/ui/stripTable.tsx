@@ -4,8 +4,8 @@ import { sizeOf, type Shown } from "../data/filter";
 import type { Row } from "../data/steps";
 import { signed } from "../data/sums";
 import { shownText } from "../data/tokens";
-import type { HeadVectors } from "../data/vectors";
-import { SCORE_DECIMALS, stepText, stepTitle, weightText, type Title } from "../data/wording";
+import { productAt, type HeadVectors } from "../data/vectors";
+import { lackingText, SCORE_DECIMALS, stepText, stepTitle, weightText, type Title } from "../data/wording";
 import type { RulesSpec, SideName, SideSpec } from "../types";
 import type { View } from "./body";
 import type { Span, StripLayout } from "./stripLayout";
@@ -65,7 +65,7 @@ export function Sums({ row, shown, layout, view, explained, sink }: SumsProps) {
           {layout.steps.map(({ name, left, width }) => (
             <span key={name} data-step={name} style={{ left: `${left}px`, width: `${width}px` }}>{stepText(name, row, key)}</span>
           ))}
-          {!row.visible[key] && (key === keys[0] || row.visible[key - 1] === 1) && <Hidden layout={layout} />}
+          {!row.visible[key] && (key === keys[0] || row.visible[key - 1] === 1 || Number.isNaN(row.weight[key]!)) && <Hidden layout={layout} why={Number.isNaN(row.weight[key]!) ? lackingText(row) : "hidden by the mask"} />}
         </div>
       ))}
       {sink !== null && last === count && <SinkRow row={row} sink={sink} layout={layout} style={top(shown.key.stop)} />}
@@ -77,8 +77,8 @@ function sumsClass(row: Row, key: number, explained: number | null): string {
   return ["sum", ...(row.visible[key] ? [] : ["hidden"]), ...(key === explained ? ["explained"] : [])].join(" ");
 }
 
-function Hidden({ layout: { strips } }: { layout: StripLayout }) {
-  return <em style={{ left: `${strips.product.left}px` }}>hidden by the mask</em>;
+function Hidden({ layout: { strips }, why }: { layout: StripLayout; why: string }) {
+  return <em style={{ left: `${strips.product.left}px` }}>{why}</em>;
 }
 
 /** A learned sink: a logit that takes its share and leads to no token. */
@@ -130,10 +130,18 @@ export function CellTip({ head, row, cell, sides, shown, layout, room, top, shif
   );
 }
 
-function cellSum({ queries, keys, dim }: HeadVectors, row: Row | null, { strip, index, neuron }: AimedCell): string {
+function cellSum(head: HeadVectors, row: Row | null, cell: AimedCell): string {
+  const { queries, keys, dim, of } = head;
+  const { strip, index, neuron } = cell;
+  if (of) return `${cellSum(of[0], row, cell)} → ${cellSum(of[1], row, cell)}: ${signed(differenceAt(head, row, cell), 3, true)}`;
   if (strip === "q") return `q ${signed(queries[index * dim + neuron]!, 4)}`;
   const k = keys[index * dim + neuron]!;
   if (!row) return `k ${signed(k, 4)}`;
   const q = queries[row.query * dim + neuron]!;
   return `q ${signed(q, 4)} × k ${signed(k, 4)} = ${signed(q * k, 3)}`;
+}
+
+function differenceAt(head: HeadVectors, row: Row | null, { strip, index, neuron }: AimedCell): number {
+  if (strip !== "q" && row) return productAt(head, row.query, index, neuron);
+  return (strip === "q" ? head.queries : head.keys)[index * head.dim + neuron]!;
 }

@@ -1,13 +1,13 @@
 // "Why this number": the sum behind one weight, term by term, from neurons to softmax.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { sizeOf, type Shown } from "../data/filter";
-import type { Row } from "../data/steps";
+import { rowOf, type Row } from "../data/steps";
 import { signed, unitsText } from "../data/sums";
 import { shownText } from "../data/tokens";
 import type { HeadVectors } from "../data/vectors";
 import { accountOf, rival, shareOfTop, UNIT, type Account, type Listed } from "../data/why";
-import { SCORE_DECIMALS, scalingText, weightText } from "../data/wording";
+import { lackingText, SCORE_DECIMALS, scalingText, weightText } from "../data/wording";
 import type { Mode } from "../draw/color";
 import { css } from "../draw/color";
 import { NEGATIVE, POSITIVE } from "../draw/strips";
@@ -50,6 +50,26 @@ export function Why(props: WhyProps) {
         </section>
       </div>
     </WhyBox>
+  );
+}
+
+interface WhysProps extends Omit<WhyProps, "head" | "row" | "sides" | "where"> {
+  /** One; of a comparison the first and the second. */
+  sums: Pick<WhyProps, "head" | "sides" | "where">[];
+  query: number;
+}
+
+/** The sums of one pair of tokens, side by side. */
+export function Whys({ sums, query, ...common }: WhysProps) {
+  const rows = useMemo(() => sums.map(({ head }) => rowOf(head, query)), [query, ...sums.map(({ head }) => head)]);
+  return (
+    <div class={sums.length > 1 ? "whys" : "whys one"}>
+      {sums.map((sum, i) =>
+        Number.isNaN(rows[i]!.weight[common.at]!)
+          ? <WhyBox key={i} title={sum.where} close={common.close}><p data-line="lacking">One of the two tokens is {lackingText(rows[i]!)}.</p></WhyBox>
+          : <Why key={i} {...sum} {...common} row={rows[i]!} />,
+      )}
+    </div>
   );
 }
 

@@ -66,14 +66,20 @@ interface BodiesProps {
   turn: number;
   painted(): void;
   explain: BodyProps["explain"];
+  expand?: BodyProps["expand"];
+}
+
+/** Of several pictures, what each calls once it is painted: "painted" is told when all are. */
+export function usePainted(count: number, turn: number, painted: () => void) {
+  const done = useRef<number[]>([]);
+  return (place: number) => () => {
+    done.current[place] = turn;
+    if (Array.from({ length: count }, (_, i) => done.current[i]).every((at) => at === turn)) painted();
+  };
 }
 
 export function Bodies({ panels, turn, painted, ...rest }: BodiesProps) {
-  const done = useRef<number[]>([]);
-  const one = (place: number) => () => {
-    done.current[place] = turn;
-    if (panels.every((_, i) => done.current[i] === turn)) painted();
-  };
+  const one = usePainted(panels.length, turn, painted);
   if (!panels[0]!.name) return <Body {...panels[0]!} {...rest} turn={turn} painted={painted} />;
   return (
     <div class="pair">

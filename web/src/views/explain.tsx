@@ -1,15 +1,16 @@
 // "Why this number" beside any picture of weights: asks for the layer's queries and keys, and says
 // how to see the sum where the page does not carry them.
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { boundsAt, type Weights } from "../data/decode";
-import { rowOf } from "../data/steps";
+import { useEffect, useState } from "preact/hooks";
+import type { Weights } from "../data/decode";
+import { numberAt } from "../data/difference";
 import { placeOf } from "../data/reshape";
 import type { HeadVectors } from "../data/vectors";
+import type { Store } from "../store";
 import type { LayerSpec } from "../types";
 import type { BodyHead } from "../ui/body";
 import { Select } from "../ui/controls";
 import { messageOf, Waiting } from "../ui/note";
-import { Why, WhyBox } from "../ui/why";
+import { Whys, WhyBox } from "../ui/why";
 import type { ViewProps } from "./frame";
 import { headOf, loadLayer } from "./vectors";
 
@@ -29,17 +30,24 @@ export interface Explaining {
   choose(asked: Asked | null): void;
 }
 
-/** Which weight is explained: of the heads shown, the one with the largest weight to begin with. */
-export function useExplaining({ store }: ViewProps, layer: LayerSpec, heads: BodyHead[], weights: Weights | null): Explaining {
+/** The streams whose weights are explained: of a comparison those of both traces. */
+function explainedIn({ store }: ViewProps, { layer }: LayerSpec): { part: Store; row: LayerSpec }[] {
+  return (store.parts ?? [store]).map((part) => ({ part, row: part.stream.value.layers.find((row) => row.layer === layer)! }));
+}
+
+/** Which weight is explained: of the heads shown, the one with the largest number to begin with. */
+export function useExplaining(view: ViewProps, layer: LayerSpec, heads: BodyHead[], weights: Weights | null): Explaining {
+  const { store } = view;
   const [asked, choose] = useState<Asked | null>(null);
   const { sides } = store.cut.value;
   useEffect(() => choose(null), [store.stream.value]);
   const explain = (query: number, key: number) => {
-    const most = (place: number) => (weights && boundsAt(weights, place, query, key)?.[1]) ?? -1;
-    const [head] = candidates(heads, layer).sort((a, b) => most(layer.heads.indexOf(b)) - most(layer.heads.indexOf(a)));
+    const size = (head: number) => (weights && Math.abs(numberAt(weights, layer.heads.indexOf(head), query, key))) || 0;
+    const [head] = candidates(heads, layer).sort((a, b) => size(b) - size(a));
     choose({ query: placeOf(sides.query, query), key: placeOf(sides.key, key), head: head! });
   };
-  return { asked: asked && layer.rules && layer.heads.includes(asked.head) ? asked : null, explain: layer.rules ? explain : undefined, choose };
+  const known = explainedIn(view, layer).every(({ row }) => row?.rules);
+  return { asked: asked && known && layer.heads.includes(asked.head) ? asked : null, explain: known ? explain : undefined, choose };
 }
 
 /** Escape closes the panel before anything else. */
@@ -64,40 +72,44 @@ export interface ExplainedProps extends Explaining {
   heads: BodyHead[];
 }
 
-/** The panel; the head can be changed where several are shown. */
-export function Explained({ view, layer, heads, asked, choose }: ExplainedProps) {
+/** The panel, of a comparison one a trace; the head can be changed where several are shown. */
+export function Explained(props: ExplainedProps) {
+  const { view, layer, heads, asked, choose } = props;
   const { store, mode } = view;
-  const { head, problem } = useVectors(view, layer, asked!);
-  const row = useMemo(() => head && rowOf(head, asked!.query), [head, asked!.query]);
+  const parts = explainedIn(view, layer);
+  const loaded = parts.map((part) => useVectors(view, part, asked!.head));
+  const found = loaded.flatMap(({ head }) => head ?? []);
+  const problem = loaded.find((one) => one.problem)?.problem;
   const close = () => choose(null);
   const names = candidates(heads, layer).map((number) => ({ value: String(number), label: `head ${number}` }));
   const which = names.length > 1 && (
     <Select name="explained" label="Head explained" value={String(asked!.head)} options={names} onChange={(value) => choose({ ...asked!, head: Number(value) })} />
   );
   const where = `layer ${layer.layer}, head ${asked!.head}${store.cut.value.plan.renormalise ? ", before renormalising" : ""}`;
-  if (head && row)
-    return <Why head={head} row={row} at={asked!.key} sides={store.sides.value} shown={store.cut.value.filter} mode={mode.value} where={where} close={close} which={which} />;
-  return <WhyBox title="Why this number?" close={close} which={which}>{problem ? <p>{hint(view, layer, asked!, problem)}</p> : <Waiting />}</WhyBox>;
+  if (found.length < parts.length)
+    return <WhyBox title="Why this number?" close={close} which={which}>{problem ? <p>{hint(view, layer, asked!, problem)}</p> : <Waiting />}</WhyBox>;
+  const sums = parts.map(({ part }, i) => ({ head: found[i]!, sides: part.sides.value, where: store.parts ? `${part.stream.value.label}, ${where}` : where }));
+  return <Whys sums={sums} query={asked!.query} at={asked!.key} shown={store.cut.value.filter} mode={mode.value} close={close} which={which} />;
 }
 
-function useVectors({ source, store, spec }: ViewProps, layer: LayerSpec, { head }: Asked) {
+function useVectors({ source, spec }: ViewProps, { part, row }: { part: Store; row: LayerSpec }, head: number) {
   const [loaded, set] = useState<{ head: HeadVectors | null; problem: string | null }>({ head: null, problem: null });
-  const stream = store.stream.value;
+  const stream = part.stream.value;
   useEffect(() => {
     let current = true;
-    loadLayer(source, stream, layer)
-      .then((arrays) => headOf(arrays, { stream, layer, place: layer.heads.indexOf(head) }, spec))
+    loadLayer(source, stream, row)
+      .then((arrays) => headOf(arrays, { stream, layer: row, place: row.heads.indexOf(head) }, spec))
       .then(
         (made) => current && set({ head: made, problem: null }),
         (error: unknown) => current && set({ head: null, problem: messageOf(error) }),
       );
     return () => void (current = false);
-  }, [stream, layer, head]);
+  }, [stream, row, head]);
   return loaded;
 }
 
 /** A page that carries weights only is not damaged: the neuron view has the sum. */
-function hint({ spec, source }: ViewProps, { layer }: LayerSpec, { head, query }: Asked, problem: string) {
+function hint({ spec, source, store }: ViewProps, { layer }: LayerSpec, { head, query }: Asked, problem: string) {
   if (spec.carries !== "weights" || source.live) return problem;
-  return <>This page carries no queries and keys, which would make it much larger. In Python, <code>trace.neuron_view(layer={layer}, head={head}, query={query})</code> shows the sum, and so does this view as <code>.widget()</code>.</>;
+  return <>This page carries no queries and keys, which would make it much larger. In Python, <code>{store.parts ? "comparison" : "trace"}.neuron_view(layer={layer}, head={head}, query={query})</code> shows the sum, and so does this view as <code>.widget()</code>.</>;
 }

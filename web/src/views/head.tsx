@@ -32,7 +32,7 @@ function HeadView(props: ViewProps) {
   const panels = usePanels(store, ready ? loaded.weights : null, mode);
   const weights = store.parts ? null : panels[0]!.weights;
   const below = useBelow(store, weights, heads);
-  const why = useExplaining(props, store.layer.value, heads, weights);
+  const why = useExplaining(props, store.layer.value, heads, panels[0]!.weights);
   if (loaded.problem) props.status.failed();
   const painted = () => {
     if (!ready) return;

@@ -86,6 +86,8 @@ export function headOf(arrays: LayerArrays, { stream, layer, place }: HeadPlace,
     const [queries, keys] = [head.queries.length / head.dim, head.keys.length / head.dim];
     if (queries !== expected[0] || keys !== expected[1])
       throw new Error(`The data have ${queries} queries and ${keys} keys, but the tokens need ${expected[0]} and ${expected[1]}. Save or run the view again.`);
+    const [{ kinds }, { kinds: others }] = [spec.sides[stream.query]!, spec.sides[stream.key]!];
+    if (kinds && others) head.lacks = { query: kinds.map((kind) => kind === "gap"), key: others.map((kind) => kind === "gap") };
     heads.set(place, head);
   }
   return head;
