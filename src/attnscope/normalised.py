@@ -15,14 +15,15 @@ from jaxtyping import Bool, Int
 
 from attnscope._numbers import index_of
 from attnscope._types import Weights
+from attnscope.computed import ComputedLayer
 from attnscope.errors import InputError
-from attnscope.scores import ALL, Layer
+from attnscope.scores import ALL
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)
-class NormalisedLayer:
+class NormalisedLayer(ComputedLayer):
     """The attention of one layer without some keys, computed when asked for.
 
     Attributes:
@@ -30,7 +31,6 @@ class NormalisedLayer:
         kept: False for keys whose weight is taken away.
     """
 
-    base: Layer
     kept: Bool[np.ndarray, "key"]
 
     @property
@@ -44,14 +44,6 @@ class NormalisedLayer:
     @property
     def sums_to_one(self) -> bool:
         return True
-
-    @property
-    def causal(self) -> bool:
-        return self.base.causal
-
-    @property
-    def nbytes(self) -> int:
-        return self.base.nbytes
 
     def visible_keys(self, queries: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
         """Kept keys among the first so many that a query sees."""

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Int
 
 from attnscope._display import display_texts
 from attnscope._types import Weights
-from attnscope.scores import ALL, Layer
+from attnscope.computed import ComputedLayer
+from attnscope.scores import ALL
 from attnscope.stream import Stream
 from attnscope.tokens import Segment, Tokens
 from attnscope.trace import Trace
@@ -44,7 +45,7 @@ class Words:
 
 
 @dataclass(frozen=True, eq=False)
-class WordLayer:
+class WordLayer(ComputedLayer):
     """The attention of one layer between words, computed from its tokens' when asked for.
 
     Attributes:
@@ -52,7 +53,6 @@ class WordLayer:
         query, key: how the tokens of each side make words.
     """
 
-    base: Layer
     query: Words
     key: Words
 
@@ -71,10 +71,6 @@ class WordLayer:
     @property
     def causal(self) -> bool:
         return self.base.causal and self.query is self.key
-
-    @property
-    def nbytes(self) -> int:
-        return self.base.nbytes
 
     def visible_keys(self, queries: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
         """Words with a token among the first so many that the query's last token sees."""

@@ -7,8 +7,6 @@ import pytest
 
 from attnscope.scores import Layer, QKLayer, ScoreSpec, WeightsLayer, softmax_rows, widen
 
-ONE = np.ones((1, 3, 2), np.float32)
-
 
 def layer(spec: ScoreSpec, n_heads: int = 1) -> QKLayer:
     rng = np.random.default_rng(0)

@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from attnscope.scores import ALL, Layer, QKLayer
+from attnscope.computed import ComputedLayer
+from attnscope.scores import ALL, QKLayer
 
 Cells = Callable[[Sequence[int], slice], Float[np.ndarray, "head query key"]]
 """Places of heads and a slice of queries, to a quantity [head, query, key]."""
 
 
 @dataclass(frozen=True, eq=False)
-class Derived:
+class Derived(ComputedLayer):
     """A quantity for the same queries and keys as the layer it is computed from.
 
     Attributes:
@@ -30,7 +31,6 @@ class Derived:
         vectors: queries and keys that explain the cells, where they are weights.
     """
 
-    base: Layer
     heads: tuple[int, ...]
     cells: Cells
     sums_to_one: bool = False
@@ -39,17 +39,6 @@ class Derived:
     @property
     def shape(self) -> tuple[int, int, int]:
         return len(self.heads), *self.base.shape[1:]
-
-    @property
-    def causal(self) -> bool:
-        return self.base.causal
-
-    @property
-    def nbytes(self) -> int:
-        return self.base.nbytes
-
-    def visible_keys(self, queries: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
-        return self.base.visible_keys(queries)
 
     def rows(
         self, heads: Sequence[int] | slice = ALL, queries: slice = ALL

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from attnscope.computed import ComputedLayer
 from attnscope.plot.part import Part, hidden_cells, part_of, ranges
-from attnscope.scores import ALL, Layer
+from attnscope.scores import ALL
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
@@ -22,7 +23,7 @@ from attnscope.views.display import Display
 
 
 @dataclass(frozen=True, eq=False)
-class CutLayer:
+class CutLayer(ComputedLayer):
     """Some heads, queries and keys of a layer.
 
     Attributes:
@@ -32,7 +33,6 @@ class CutLayer:
         renormalise: divide what is left of each row by its sum.
     """
 
-    base: Layer
     places: tuple[int, ...]
     query: Int[np.ndarray, "query"]
     key: Int[np.ndarray, "key"]
@@ -53,10 +53,6 @@ class CutLayer:
     @property
     def causal(self) -> bool:
         return self.base.causal and np.array_equal(self.query, self.key)
-
-    @property
-    def nbytes(self) -> int:
-        return self.base.nbytes
 
     def hidden(
         self, queries: Int[np.ndarray, "query"], keys: slice

@@ -14,7 +14,6 @@ from attnscope.wire.spec import LayerSpec
 
 MOST_NUMBERS = 5 * 10**8
 """Numbers of one reply: 2 GB before they are packed."""
-WHAT = {"vectors": "queries and keys", "bias": "bias", "mask": "mask", "quantity": "numbers"}
 MOST_CELLS = 5 * 10**7
 """Queries × keys of a quantity of a whole layer: 7,000 tokens, 400 MB a layer in float64."""
 LONG = 2048
