@@ -84,7 +84,7 @@ pictures: $(VENV)/.test web chromium ## remake the pictures of the README
 	@$(BIN)/python scripts/compare_pictures.py
 
 bench: $(VENV)/.test web chromium ## the speed and size bars, beside BertViz
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks all
 
 clean: ## remove .venv and everything that was built
 	rm -rf $(VENV) demo dist build web/node_modules src/attnscope/static \

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import statistics
 import tempfile
 import time
@@ -22,10 +21,9 @@ from typing import Any
 
 from playwright.sync_api import Error, Page, TimeoutError, sync_playwright
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-ARGS = [
+from attnscope.doctor import find_chromium
+
+QUIET = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -34,9 +32,8 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-extensions",
-    "--mute-audio",
-    "--force-device-scale-factor=1",
-]
+)
+"""A Chromium that does nothing of its own accord; tests start theirs with these, too."""
 
 INIT = """
 const pb = window.__pb = {times: {}, seq: 0};
@@ -129,9 +126,9 @@ def measure(
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         context = playwright.chromium.launch_persistent_context(
             profile,
-            executable_path=CHROMIUM,
+            executable_path=find_chromium(),
             headless=True,
-            args=ARGS,
+            args=[*QUIET, "--mute-audio", "--force-device-scale-factor=1"],
             viewport={"width": viewport[0], "height": viewport[1]},
         )
         try:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import gallery
 from pictures import SCHEMES, Scheme
-from playwright.sync_api import Browser, Locator, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, ViewportSize, expect
 
 import attnscope
 from attnscope.demo import load
-from attnscope.doctor import find_chromium
 from attnscope.view import View
 
 TEXTS = {word: f"The doctor asked the nurse a question. {word} laughed." for word in ("She", "He")}
@@ -62,14 +61,10 @@ def main() -> None:
     head.spec["state"]["pinned"] = {"side": "query", "index": QUERY}
     grid = comparison.model_view(show="difference")
     grid.spec["state"]["opened"] = {"layer": 1, "head": 3}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with gallery.chromium() as browser:
         for scheme in SCHEMES:
             shoot(browser, head, "head", scheme)
             shoot(browser, grid, "model", scheme)
-        browser.close()
 
 
 if __name__ == "__main__":

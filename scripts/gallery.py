@@ -9,10 +9,15 @@ import ast
 import runpy
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from attnscope.doctor import find_chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES, PICTURES = ROOT / "examples", ROOT / "docs" / "pictures"
@@ -69,7 +74,17 @@ def _prose(docstring: str) -> list[str]:
     return made
 
 
-def make(browser: Any) -> None:
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser that pictures are taken with."""
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=options)
+        yield browser
+        browser.close()
+
+
+def make(browser: Browser) -> None:
     """Run every example, and write its picture and the page."""
     for names in sections().values():
         for name in names:
@@ -83,7 +98,7 @@ def make(browser: Any) -> None:
     PAGE.write_text(text(), encoding="utf-8")
 
 
-def shoot(browser: Any, view: Any, target: Path) -> None:
+def shoot(browser: Browser, view: Any, target: Path) -> None:
     """The view in a page of its own, cut where it is very tall."""
     window = browser.new_page(
         viewport={"width": WIDTH, "height": 700}, device_scale_factor=1.5, color_scheme="light"
@@ -92,6 +107,7 @@ def shoot(browser: Any, view: Any, target: Path) -> None:
         window.goto(view.save(Path(folder) / "view.html").as_uri())
         window.wait_for_selector("[data-attnscope-state=drawn]")
         box = window.locator("[data-attnscope-view]").bounding_box()
+        assert box is not None
         high = min(box["y"] + box["height"], TALLEST)
         window.set_viewport_size({"width": WIDTH, "height": int(high)})
         window.wait_for_selector("[data-attnscope-state=drawn]")

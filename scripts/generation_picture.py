@@ -13,12 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from gallery import PICTURES, small
-from playwright.sync_api import Browser, expect, sync_playwright
+from gallery import PICTURES, chromium, small
+from playwright.sync_api import Browser, expect
 
 from attnscope import pretrained
 from attnscope.capture.generating.generate import generate
-from attnscope.doctor import find_chromium
 from attnscope.view import View
 
 CHAT = [
@@ -55,13 +54,9 @@ def main(folder: str) -> None:
     step = trace.generation.tokens.text.index("Clara")
     view = trace.generation_view(step, hide_first=True)
     view.spec["title"] = "SmolLM2-135M-Instruct"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser:
         for scheme in SCHEMES:
             shoot(browser, view, scheme)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 import gallery
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from attnscope.capture import forward
 from attnscope.demo import load
-from attnscope.doctor import find_chromium
 from attnscope.hosts.html import fragment_text
 from attnscope.trace import Trace
 
@@ -84,10 +83,7 @@ def shoot(browser: Browser, source: Path, target: Path, made: Picture, scheme: S
 def main() -> None:
     """Write all pictures."""
     trace = forward.capture(*load("minilm"), TEXT)
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with gallery.chromium() as browser, tempfile.TemporaryDirectory() as folder:
         for made in ALL:
             for scheme in SCHEMES:
                 source = Path(folder) / f"{scheme}.html"
@@ -97,7 +93,6 @@ def main() -> None:
                 source.write_text(text, encoding="utf-8")
                 shoot(browser, source, PICTURES / f"{made.name}-{scheme}.png", made, scheme)
         gallery.make(browser)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -20,21 +20,12 @@ from playwright.sync_api import (
 )
 
 from attnscope.view import View
+from benchmarks.harness import QUIET
 
 LOCAL = re.compile(
     r"(about|data|file):|blob:(null|file|http://127\.0\.0\.1)|(http|ws)://127\.0\.0\.1[:/]"
 )
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-extensions",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
+ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 FINISHED = re.compile("drawn|error")
 
 OpenView = Callable[..., Locator]
@@ -54,7 +45,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         yield _running[0]
         return
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        launched = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, ONLY_HERE])
         _running.append(launched)
         yield launched
         _running.clear()
