@@ -22,6 +22,26 @@ def index_of(what: str, value: Any) -> int:
         ) from None
 
 
+def numbers_of(name: str, given: Any) -> list[int]:
+    """Layer or head numbers given as one number or as several, in order, each once.
+
+    Args:
+        name: `layers` or `heads`, for texts.
+        given: a whole number, or any iterable of them.
+
+    Raises:
+        InputError: for anything else, or none at all.
+    """
+    one = name.rstrip("s")
+    if isinstance(given, str):
+        raise InputError(f"{name} must be {one} numbers such as [0, 5], got {given!r}.")
+    listed = given if hasattr(given, "__iter__") else [given]
+    found = list(dict.fromkeys(index_of(one, number) for number in listed))
+    if not found:
+        raise InputError(f"{name} is empty: name at least one {one}, or leave it out for all.")
+    return found
+
+
 def is_number(value: Any) -> bool:
     """True for a Python or NumPy number, which True and False are not."""
     return isinstance(value, Real) and not isinstance(value, bool)

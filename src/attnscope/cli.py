@@ -208,13 +208,7 @@ def heads_command(
 @click.option("--query", required=True, help="The query: its text, or its position.")
 @click.option("--layer", type=int, help="One layer; without it, the mean over all.")
 @click.option("--head", type=int, help="One head; without it, the mean over all.")
-@click.option(
-    "--measure",
-    "name",
-    default="weight",
-    show_default=True,
-    help="weight, norm, rollout, alti, ...",
-)
+@click.option("--quantity", default="weight", show_default=True, help="norm, rollout, alti, ...")
 @click.option("--words", is_flag=True, help="Over words instead of tokens (weight, rollout, flow).")
 @click.option("-k", type=int, default=5, show_default=True, help="How many keys.")
 def top_command(
@@ -227,7 +221,7 @@ def top_command(
     query: str,
     layer: int | None,
     head: int | None,
-    name: str,
+    quantity: str,
     words: bool,
     k: int,
 ) -> None:
@@ -235,11 +229,12 @@ def top_command(
     from attnscope.measures import QUANTITIES
     from attnscope.measures.known import known
 
-    needs = QUANTITIES[known("quantity", name, QUANTITIES)].needs
+    needs = QUANTITIES[known("quantity", quantity, QUANTITIES)].needs
     trace = captured(model, text, pair, target, **({needs: True} if needs else {}))
     place = int(query) if query.isdecimal() else query
     shown = trace.words() if words else trace
-    print_table(shown.top(place, k, layer=layer, head=head, of=name, stream=stream), form)
+    where: Any = {"layer": layer, "head": head, "stream": stream}
+    print_table(shown.top(place, k, quantity=quantity, **where), form)
 
 
 @main.command("doctor")

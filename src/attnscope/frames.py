@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from attnscope._numbers import index_of
+from attnscope._numbers import numbers_of
 from attnscope.errors import InputError, MissingDependencyError
 from attnscope.stream import Stream
 from attnscope.trace import Trace
@@ -87,10 +87,7 @@ def _chosen(trace: Trace, layers: Any, stream: str | None) -> tuple[Stream, list
     found = trace.stream(stream)
     if layers is None:
         return found, list(found.numbers)
-    listed = layers if hasattr(layers, "__iter__") else [layers]
-    numbers = [index_of("layer", number) for number in listed]
-    if not numbers:
-        raise InputError("layers= is empty: name at least one layer, or leave it out for all.")
+    numbers = numbers_of("layers", layers)
     for number in numbers:
         found.layer(number)
     return found, numbers

@@ -26,9 +26,10 @@ class Shows:
     def head_view(
         self,
         layer: int | None = None,
-        heads: Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         *,
-        layers: Sequence[int] | None = None,
+        query: int | str | None = None,
+        layers: int | Sequence[int] | None = None,
         stream: str | None = None,
         theme: Theme = "auto",
         **display: Unpack[Display],
@@ -37,8 +38,9 @@ class Shows:
 
         Args:
             layer: the layer shown first (None: the first).
-            heads: the heads switched on first (None: all).
-            layers: the layers to choose from (None: all).
+            heads: the heads switched on first, a number or several (None: all).
+            query: position or text of a query token that is pinned (None: none).
+            layers: the layers to choose from, a number or several (None: all).
             stream: the stream shown first (None: the first).
             theme: `light`, `dark`, or `auto` to follow the page.
             **display: `mean`, `sort`, `hide_special`, `renormalise`, `threshold`; see
@@ -49,14 +51,15 @@ class Shows:
         from attnscope.views.head import head_view
 
         spec = head_view(
-            self._trace, layer, heads, layers=layers, stream=stream, theme=theme, **display
-        )
+            self._trace, layer, heads, query=query, layers=layers, stream=stream, theme=theme,
+            **display,
+        )  # fmt: skip
         return View(self._trace, spec)
 
     def model_view(
         self,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         *,
         stream: str | None = None,
         cells: str = "auto",
@@ -126,8 +129,8 @@ class Shows:
         head: int | None = None,
         query: int | str | None = None,
         *,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         stream: str | None = None,
         theme: Theme = "auto",
     ) -> View:
@@ -161,11 +164,11 @@ class Shows:
         self,
         image: Any,
         layer: int | None = None,
-        heads: Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         *,
         query: int | None = None,
         grid: tuple[int, int] | None = None,
-        layers: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
         stream: str | None = None,
         theme: Theme = "auto",
     ) -> View:
@@ -199,8 +202,8 @@ class Shows:
         head: int | str | None = None,
         *,
         quantity: str = "weight",
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         stream: str | None = None,
         words: bool = False,
         color: str = "root",
@@ -241,8 +244,8 @@ class Shows:
         self,
         measure: str | None = None,
         *,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         stream: str | None = None,
         precision: str = "auto",
         theme: Theme = "auto",
@@ -275,8 +278,8 @@ class Shows:
         hide_first: bool = False,
         renormalise: bool = False,
         start: int | None = None,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         stream: str | None = None,
         theme: Theme = "auto",
     ) -> View:

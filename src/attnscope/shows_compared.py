@@ -31,7 +31,7 @@ class ComparedShows:
     def head_view(
         self,
         layer: int | None = None,
-        heads: Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         *,
         show: str = "both",
         **options: Any,
@@ -57,8 +57,8 @@ class ComparedShows:
 
     def model_view(
         self,
-        layers: Sequence[int] | None = None,
-        heads: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         *,
         show: str = "both",
         **options: Any,

@@ -51,7 +51,7 @@ def test_heads_takes_measures_and_words(recorded, folder):
 
 
 def test_top_takes_any_quantity_and_records_what_it_needs(recorded, folder):
-    ask = ("top", "--model", folder, "x", "--query", "0", "--csv", "--measure")
+    ask = ("top", "--model", folder, "x", "--query", "0", "--csv", "--quantity")
     assert invoke(*ask, "rollout").output.splitlines()[0] == "key,token,rollout"
     words = invoke(*ask, "weight", "--words").output.splitlines()
     assert words[1].startswith("0,cats,0.66")

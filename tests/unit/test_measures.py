@@ -133,11 +133,13 @@ def test_pairs_and_top_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -
 def test_pairs_and_top_take_any_quantity() -> None:
     trace = a_trace(n=5)
     after = measures.rollout(trace)
-    best = trace.top(2, 1, of="rollout")
+    best = trace.top(2, 1, quantity="rollout")
     assert best["rollout"][0] == pytest.approx(after[2].max())
-    before = trace.top(2, 1, of="rollout", layer=0)["rollout"][0]
+    before = trace.top(2, 1, quantity="rollout", layer=0)["rollout"][0]
     assert before == pytest.approx(measures.quantity(trace, "rollout").layer(0).rows()[0, 2].max())
-    assert trace.pairs(1, of="rollout", special=True)["rollout"][0] == pytest.approx(after.max())
+    assert trace.pairs(1, quantity="rollout", special=True)["rollout"][0] == pytest.approx(
+        after.max()
+    )
 
 
 def cross() -> attnscope.Trace:

@@ -56,10 +56,10 @@ def test_no_weight_travels_in_the_spec(trace: attnscope.Trace) -> None:
             lambda t: t.head_view(heads=[3]),
             "head 3 is not in layer 0 of the self stream, which has heads 0 to 2",
         ),
-        (
-            lambda t: t.head_view(heads=5),
-            "heads must be a list of head numbers such as [5], got 5",
-        ),
+        (lambda t: t.head_view(heads=5), "head 5 is not in layer 0 of the self stream"),
+        (lambda t: t.head_view(heads="1"), "heads must be head numbers such as [0, 5], got '1'"),
+        (lambda t: t.head_view(query="zebra"), "query 'zebra' is not among"),
+        (lambda t: t.head_view(query=99), "query 99 is not there: tokens go from 0 to"),
         (lambda t: t.head_view(heads=[]), "heads is empty: name at least one head"),
         (
             lambda t: t.head_view(theme="blue"),
@@ -142,8 +142,17 @@ def test_layers_and_heads_may_be_any_iterable() -> None:
     spec = trace.model_view(layers=(n for n in [0, 1]), heads=(n for n in [3])).spec
     assert [len(s["layers"]) for s in spec["streams"]] == [2, 2, 2]
     assert spec["streams"][0]["layers"][0]["heads"] == [3]
-    with pytest.raises(InputError, match=r"layers must be a list of .* such as \[5\], got 5"):
-        trace.model_view(layers=5, stream="cross")
+    alone = trace.model_view(layers=1, heads=3).spec
+    assert [s["layers"] for s in alone["streams"]] == [[{"layer": 1, "heads": [3]}]] * 3
+
+
+def test_a_head_view_pins_the_query_named() -> None:
+    trace = attnscope.from_attention([np.full((2, 3, 3), 1 / 3, np.float32)], ["a", "b", "c"])
+    for query in ("b", 1, np.int64(1)):
+        state = trace.head_view(query=query, heads=1).spec["state"]
+        assert state["pinned"] == {"side": "query", "index": 1}
+        assert state["heads"] == [1]
+    assert trace.head_view().spec["state"]["pinned"] is None
 
 
 def test_segments_of_one_name_can_be_told_apart() -> None:

@@ -212,7 +212,7 @@ def test_pandas_has_a_row_a_weight() -> None:
         (lambda: a_trace().normalised([11]), "key 11 is not in the self stream, whose keys go fr"),
         (lambda: a_trace().normalised([1.5]), "a position to drop must be a whole number, got 1.5"),
         (lambda: a_trace(["[CLS]"]).normalised(), "drop='special' would leave no key of the self"),
-        (lambda: a_trace().to_xarray([]), "layers= is empty: name at least one layer"),
+        (lambda: a_trace().to_xarray([]), "layers is empty: name at least one layer"),
         (lambda: a_trace().to_pandas(7), "layer 7 is not in the self stream, which has layers 0"),
     ],
 )

@@ -89,8 +89,8 @@ def _head(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> None
     shown = shown_stream(spec)
     row = shown_row(spec, shown)
     plot.lines(
-        trace, row["layer"], active_heads(spec, row), **pinned_option(trace, spec), ax=figure,
-        **common(spec), width=width, **display_of(spec),
+        trace, row["layer"], active_heads(spec, row) or None, ax=figure, width=width,
+        **pinned_option(trace, spec), **common(spec), **display_of(spec),
     )  # fmt: skip
 
 

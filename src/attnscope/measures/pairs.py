@@ -8,7 +8,8 @@ import numpy as np
 
 from attnscope._types import HeadWeights
 from attnscope.measures.known import count_of, position_of
-from attnscope.measures.quantities import QUANTITIES, quantity
+from attnscope.measures.quantities import QUANTITIES
+from attnscope.measures.quantities import quantity as stream_with
 from attnscope.measures.table import Table
 from attnscope.stream import Stream
 from attnscope.strongest import strongest
@@ -25,7 +26,7 @@ def top(
     *,
     layer: int | None = None,
     head: int | None = None,
-    of: str = "weight",
+    quantity: str = "weight",
     stream: str | None = None,
 ) -> Table:
     """The keys that a query attends to most.
@@ -37,7 +38,7 @@ def top(
         layer: number of a layer; None takes the mean over all layers, or the last one of a
             quantity that goes across layers (rollout, ALTI).
         head: number of a head; None takes the mean over all heads.
-        of: the quantity, one of `measures.QUANTITIES`.
+        quantity: what is looked at of each pair, one of `measures.QUANTITIES`.
         stream: may be left out where there is only one.
 
     Returns:
@@ -46,11 +47,11 @@ def top(
     Raises:
         InputError: for a query, layer, head, quantity or stream that is not there.
     """
-    found = quantity(trace, of, stream)
+    found = stream_with(trace, quantity, stream)
     row = position_of(found.query, query)
-    numbers = np.nan_to_num(_mean(found, of, layer, head, slice(row, row + 1))[0])
+    numbers = np.nan_to_num(_mean(found, quantity, layer, head, slice(row, row + 1))[0])
     best = np.argsort(-numbers, kind="stable")[: count_of("k", k)]
-    return Table({"key": best, "token": np.array(found.key.text)[best], of: numbers[best]})
+    return Table({"key": best, "token": np.array(found.key.text)[best], quantity: numbers[best]})
 
 
 def pairs(
@@ -60,7 +61,7 @@ def pairs(
     layer: int | None = None,
     head: int | None = None,
     special: bool = False,
-    of: str = "weight",
+    quantity: str = "weight",
     stream: str | None = None,
 ) -> Table:
     """The strongest pairs of tokens.
@@ -72,7 +73,7 @@ def pairs(
             quantity that goes across layers (rollout, ALTI).
         head: number of a head; None takes the mean over all heads.
         special: count special tokens in.
-        of: the quantity, one of `measures.QUANTITIES`.
+        quantity: what is looked at of each pair, one of `measures.QUANTITIES`.
         stream: may be left out where there is only one.
 
     Returns:
@@ -82,27 +83,27 @@ def pairs(
     Raises:
         InputError: for a layer, head, quantity or stream that is not there.
     """
-    found, most = quantity(trace, of, stream), count_of("k", k)
+    found, most = stream_with(trace, quantity, stream), count_of("k", k)
     n_query, n_key = len(found.query), len(found.key)
     if layer is not None and head is not None and n_query * n_key > BLOCK:
         one = found.layer(layer)
         live = [None if special else ~side.special for side in (found.query, found.key)]
         cells = strongest(one, found.places(layer, [head]), most, queries=live[0], keys=live[1])
-        return _table(found, of, cells.query, cells.key, cells.weight)
+        return _table(found, quantity, cells.query, cells.key, cells.weight)
     step = max(1, BLOCK // max(1, n_key * max(layer.shape[0] for layer in found.layers)))
     best = np.zeros((3, 0))
     for start in range(0, n_query, step):
-        rows = np.nan_to_num(_mean(found, of, layer, head, slice(start, start + step)))
+        rows = np.nan_to_num(_mean(found, quantity, layer, head, slice(start, start + step)))
         if not special:
             hidden = found.query.special[start : start + step, None] | found.key.special
             rows = np.where(hidden, -np.inf, rows)
         best = _strongest(best, rows, start, most)
     query, key = best[:2].astype(int)
-    return _table(found, of, query, key, best[2])
+    return _table(found, quantity, query, key, best[2])
 
 
 def _table(
-    found: Stream, of: str, query: np.ndarray, key: np.ndarray, numbers: np.ndarray
+    found: Stream, quantity: str, query: np.ndarray, key: np.ndarray, numbers: np.ndarray
 ) -> Table:
     return Table(
         {
@@ -110,7 +111,7 @@ def _table(
             "query_token": np.array(found.query.text)[query],
             "key": key,
             "key_token": np.array(found.key.text)[key],
-            of: numbers,
+            quantity: numbers,
         }
     )
 
@@ -125,10 +126,10 @@ def _strongest(best: np.ndarray, rows: HeadWeights, start: int, most: int) -> np
 
 
 def _mean(
-    found: Stream, of: str, layer: int | None, head: int | None, queries: slice
+    found: Stream, quantity: str, layer: int | None, head: int | None, queries: slice
 ) -> HeadWeights:
     """Rows of one head, or their mean over heads and layers."""
-    across = QUANTITIES[of].across
+    across = QUANTITIES[quantity].across
     numbers = [layer] if layer is not None else found.numbers[-1:] if across else found.numbers
     means: list[Any] = [
         found.layer(n).rows(found.places(n, None if head is None else [head]), queries).mean(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attnscope._numbers import index_of
+from attnscope._numbers import index_of, numbers_of
 from attnscope.errors import InputError
 from attnscope.plot.canvas import (
     NAMED,
@@ -24,7 +24,6 @@ from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.maps import add_bar, draw_map, notes_of, scale_of
 from attnscope.plot.part import Part, part_of
 from attnscope.trace import Trace
-from attnscope.views.base import unique
 from attnscope.wire.spec import Theme
 
 MOST = 256
@@ -39,7 +38,7 @@ BETWEEN = 7.0
 def layer(
     trace: Trace,
     layer: int,
-    heads: Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     *,
     cols: int = 4,
     ax: Any = None,
@@ -83,7 +82,7 @@ def layer(
     """
     part, ink = part_of(trace, stream, tokens, words, quantity), ink_of(theme)
     number = index_of("layer", layer)
-    shown = part.heads(number, None if heads is None else unique("heads", heads))
+    shown = part.heads(number, None if heads is None else numbers_of("heads", heads))
     grid = _Grid(part, len(shown), _columns(cols, len(shown)))
     blocks = [part.block(number, one, MOST) for one in shown]
     scale = scale_of(blocks, part.quantity, ink, color, vmax, cmap)

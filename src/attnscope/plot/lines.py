@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from attnscope._numbers import index_of
+from attnscope._numbers import index_of, numbers_of
 from attnscope.errors import InputError
 from attnscope.measures.known import position_of, stream_of
 from attnscope.plot.canvas import write_title
@@ -18,7 +18,6 @@ from attnscope.plot.picture import Picture, draw_picture
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.views.base import unique
 from attnscope.views.display import Display, checked
 from attnscope.wire.spec import PinnedSpec, Theme
 
@@ -26,7 +25,7 @@ from attnscope.wire.spec import PinnedSpec, Theme
 def lines(
     trace: Trace,
     layer: int,
-    heads: Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     *,
     query: int | str | None = None,
     key: int | str | None = None,
@@ -83,10 +82,12 @@ def lines(
     return ax
 
 
-def _chosen(part: Part, layer: int, heads: Sequence[int] | None, display: Display) -> list[int]:
-    if heads is None or not len(heads):
+def _chosen(
+    part: Part, layer: int, heads: int | Sequence[int] | None, display: Display
+) -> list[int]:
+    if heads is None:
         return [] if display.get("mean") else part.heads(layer)
-    return part.heads(layer, unique("heads", heads))
+    return part.heads(layer, numbers_of("heads", heads))
 
 
 def singled(

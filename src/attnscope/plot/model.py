@@ -37,8 +37,8 @@ LEAST_ALPHA = 3 / 255
 
 def model(
     trace: Trace,
-    layers: Sequence[int] | None = None,
-    heads: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     *,
     cells: str = "auto",
     marked: CellSpec | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from attnscope._numbers import index_of, is_number, spans_of
+from attnscope._numbers import index_of, numbers_of, spans_of
 from attnscope.errors import InputError
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens, distinct
@@ -151,14 +151,14 @@ def side_spec(tokens: Tokens) -> SideSpec:
 
 
 def stream_spec(
-    stream: Stream, layers: Sequence[int] | None, heads: Sequence[int] | None
+    stream: Stream, layers: int | Sequence[int] | None, heads: int | Sequence[int] | None
 ) -> StreamSpec:
     """One stream as JSON, with these layers and heads (None: all), in the order given."""
-    numbers = list(stream.numbers) if layers is None else unique("layers", layers)
+    numbers = list(stream.numbers) if layers is None else numbers_of("layers", layers)
     rows: list[LayerSpec] = []
     for number in numbers:
         layer = stream.layer(number)
-        places = stream.places(number, None if heads is None else unique("heads", heads))
+        places = stream.places(number, None if heads is None else numbers_of("heads", heads))
         rows.append({"layer": number, "heads": [layer.heads[place] for place in places]})
     kept = [stream.layer(number) for number in numbers]
     return {
@@ -172,24 +172,6 @@ def stream_spec(
         "thumbnail": None,
         "measures": [],
     }
-
-
-def unique(name: str, numbers: Any) -> list[int]:
-    """Numbers as a list, in order, each once.
-
-    Raises:
-        InputError: for something that is not a sequence of whole numbers, or an empty one.
-    """
-    one = name.rstrip("s")
-    if isinstance(numbers, str) or not hasattr(numbers, "__iter__"):
-        example = f"[{numbers}]" if is_number(numbers) else "[0, 5]"
-        raise InputError(
-            f"{name} must be a list of {one} numbers such as {example}, got {numbers!r}."
-        )
-    found = list(dict.fromkeys(index_of(one, number) for number in numbers))
-    if not found:
-        raise InputError(f"{name} is empty: name at least one {one}, or leave it out for all.")
-    return found
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
@@ -211,16 +193,16 @@ def encoding_for(trace: Trace, streams: Sequence[StreamSpec]) -> EncodingName:
 def chosen_streams(
     trace: Trace,
     stream: str | None,
-    layers: Sequence[int] | None,
-    heads: Sequence[int] | None,
+    layers: int | Sequence[int] | None,
+    heads: int | Sequence[int] | None,
 ) -> tuple[list[StreamSpec], StreamSpec]:
     """All streams of the trace and the one shown first; limits apply to the streams they fit.
 
     Streams may differ in their counts, so numbers that a stream lacks are left out there; the
     stream shown first has to have them all.
     """
-    layers = None if layers is None else unique("layers", layers)
-    heads = None if heads is None else unique("heads", heads)
+    layers = None if layers is None else numbers_of("layers", layers)
+    heads = None if heads is None else numbers_of("heads", heads)
     first = trace.stream(stream) if stream is not None else next(iter(trace.streams.values()))
     shown = []
     for candidate in trace.streams.values():

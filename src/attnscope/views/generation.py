@@ -63,8 +63,8 @@ def steps_spec(
     *,
     hide_first: bool = False,
     renormalise: bool = False,
-    layers: Sequence[int] | None = None,
-    heads: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     stream: str | None = None,
     theme: Theme = "auto",
 ) -> Spec:

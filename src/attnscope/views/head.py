@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Unpack
 
+from attnscope._numbers import numbers_of
+from attnscope.measures.known import position_of
 from attnscope.trace import Trace
-from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec, unique
+from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec
 from attnscope.views.display import Display, set_display
 from attnscope.views.neuron import explain_weights
 from attnscope.wire.spec import Spec, Theme
@@ -15,9 +17,10 @@ from attnscope.wire.spec import Spec, Theme
 def head_view(
     trace: Trace,
     layer: int | None = None,
-    heads: Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     *,
-    layers: Sequence[int] | None = None,
+    query: int | str | None = None,
+    layers: int | Sequence[int] | None = None,
     stream: str | None = None,
     theme: Theme = "auto",
     **display: Unpack[Display],
@@ -27,9 +30,12 @@ def head_view(
     number = shown_layer(trace, first, layer)["layer"]
     state = state_spec(first["name"], number)
     if heads is not None:
-        state["heads"] = unique("heads", heads)
+        state["heads"] = numbers_of("heads", heads)
         trace.streams[first["name"]].places(number, state["heads"])
     elif display.get("mean"):
         state["heads"] = []
+    if query is not None:
+        place = position_of(trace.streams[first["name"]].query, query)
+        state["pinned"] = {"side": "query", "index": place}
     set_display(state, trace, streams, display)
     return explain_weights(trace, build_spec("head", trace, streams, state, theme))

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from attnscope._numbers import index_of, spans_of
+from attnscope._numbers import index_of, numbers_of, spans_of
 from attnscope.errors import InputError, MissingDependencyError
 from attnscope.stream import Stream
 from attnscope.trace import Trace
-from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec, unique
+from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec
 from attnscope.wire.spec import Spec, Theme
 
 LONGEST = 512
@@ -39,12 +39,12 @@ def image_view(
     trace: Trace,
     image: Any,
     layer: int | None = None,
-    heads: Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     *,
     other: Any = None,
     query: int | None = None,
     grid: tuple[int, int] | None = None,
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     stream: str | None = None,
     theme: Theme = "auto",
 ) -> Spec:
@@ -57,7 +57,7 @@ def image_view(
     number = shown_layer(trace, first, layer)["layer"]
     state = state_spec(first["name"], number)
     if heads is not None:
-        state["heads"] = unique("heads", heads)
+        state["heads"] = numbers_of("heads", heads)
         found.places(number, state["heads"])
     if query is not None:
         state["pinned"] = {"side": "query", "index": _query(found, query)}

@@ -19,8 +19,8 @@ THUMBNAIL_FROM = 129
 
 def model_view(
     trace: Trace,
-    layers: Sequence[int] | None = None,
-    heads: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     *,
     stream: str | None = None,
     cells: str = "auto",

@@ -31,8 +31,8 @@ def neuron_view(
     head: int | None = None,
     query: int | str | None = None,
     *,
-    layers: Sequence[int] | None = None,
-    heads: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     stream: str | None = None,
     theme: Theme = "auto",
 ) -> Spec:

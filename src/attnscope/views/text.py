@@ -60,8 +60,8 @@ class Switches(TypedDict, total=False):
 class TextOptions(Switches, total=False):
     """The same for one text; `layers` and `heads` are those to choose from (left out: all)."""
 
-    layers: Sequence[int] | None
-    heads: Sequence[int] | None
+    layers: int | Sequence[int] | None
+    heads: int | Sequence[int] | None
 
 
 @dataclass(frozen=True)
