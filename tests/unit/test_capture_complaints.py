@@ -88,7 +88,7 @@ INPUT_COMPLAINTS: list[tuple[str, Any, str]] = [
         ),
         ({"inputs": text(), "index": 0, "tokens": "a b c"}, r"tokens= must be a list .* got str"),
         ({"inputs": text(), "index": 0, "layers": [0, 2]}, r"layer 2 .* has layers 0 to 1"),
-        ({"inputs": text(), "index": 0, "layers": []}, r"layers= is empty"),
+        ({"inputs": text(), "index": 0, "layers": []}, "layers is empty: name at least one layer"),
         ({"inputs": text(), "index": 0, "heads": [4]}, r"head 4 is not in .* has heads 0 to 3"),
         (
             {"inputs": {"input_ids": torch.ones(1, 40).long()}},
@@ -203,5 +203,5 @@ def test_a_torchscript_module_is_refused() -> None:
 
 
 def test_all_is_no_list_of_layers() -> None:
-    with pytest.raises(InputError, match=r"layers= must be numbers such as \[0, 5\].* got 'all'"):
+    with pytest.raises(InputError, match=r"layers must be layer numbers such .* got 'all'"):
         capture.capture(build("bert"), inputs=text(), index=0, layers="all")

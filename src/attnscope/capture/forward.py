@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from attnscope._numbers import index_of
+from attnscope._numbers import numbers_of
 from attnscope.capture.assemble import shown_of, trace_of
 from attnscope.capture.calls.call import DROPOUT
 from attnscope.capture.calls.keeping import Keeping, queries_of
@@ -132,7 +132,7 @@ def capture(
     """
     check_model(model)
     model = bare(model)
-    layers, heads = numbers_of("layer", layers), numbers_of("head", heads)
+    layers, heads = kept_numbers("layers", layers), kept_numbers("heads", heads)
     rows, stored, n_best = queries_of(queries), precision_of(dtype), count_of(predictions)
     prepared = prepare(
         model, tokenizer, text, text_pair, target, inputs, tokens, target_tokens, index
@@ -185,19 +185,9 @@ def _check_all(values: bool, **limits: Any) -> None:
             raise InputError(f"values= and gradient= need all {name}{why}: leave {name}= out.")
 
 
-def numbers_of(what: str, given: Any) -> tuple[int, ...] | None:
-    """Layer or head numbers, each once; None for all."""
-    if given is None:
-        return None
-    if isinstance(given, str):
-        raise InputError(
-            f"{what}s= must be numbers such as [0, 5], or None for all, got {given!r}."
-        )
-    listed = given if hasattr(given, "__iter__") else [given]
-    numbers = tuple(dict.fromkeys(index_of(what, number) for number in listed))
-    if not numbers:
-        raise InputError(f"{what}s= is empty: give at least one number, or None for all.")
-    return numbers
+def kept_numbers(name: str, given: Any) -> tuple[int, ...] | None:
+    """The numbers of `layers` or `heads` to keep, each once; None for all."""
+    return None if given is None else tuple(numbers_of(name, given))
 
 
 def _progress(

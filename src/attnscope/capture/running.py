@@ -70,7 +70,7 @@ def _turn(change: int) -> None:
 def _is_compiled(module: nn.Module) -> bool:
     """True after `torch.compile(module)`, `module.compile()`, and compiling its `forward`."""
     return (
-        hasattr(module, "_orig_mod")
+        "_orig_mod" in module._modules
         or getattr(module, "_compiled_call_impl", None) is not None
         or hasattr(getattr(module, "forward", None), "_torchdynamo_orig_callable")
     )

@@ -260,7 +260,7 @@ def intervening(intervention: Intervention) -> Iterator[Intervention]:
 
 def _is_model(module: nn.Module) -> bool:
     """A model inside the model, such as an encoder: its call begins a pass over its layers."""
-    return hasattr(module, "config") and hasattr(module, "get_input_embeddings")
+    return hasattr(type(module), "get_input_embeddings") and hasattr(module, "config")
 
 
 def _tokens_read(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:

@@ -17,7 +17,7 @@ from attnscope.capture.assemble import check_layers, trace_of
 from attnscope.capture.forward import (
     LONG_WORK,
     check_coverage,
-    numbers_of,
+    kept_numbers,
     warn_of_training,
 )
 from attnscope.capture.generating.joining import joined
@@ -92,7 +92,7 @@ def generate(
     check_model(model)
     model = bare(model)
     _check_generates(model)
-    layers, heads = numbers_of("layer", layers), numbers_of("head", heads)
+    layers, heads = kept_numbers("layers", layers), kept_numbers("heads", heads)
     asked = prompt_of(model, tokenizer, prompt, chat_template_kwargs)
     check_length(model, asked.inputs, "generate(model, tokenizer, ")
     order = order_of(model, tokenizer, asked, generate_kwargs, index, segments)

@@ -59,7 +59,7 @@ class Watch(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = getattr(function, "__name__", "")
-        if name not in STARTS and not self.trails.known:
+        if name not in STARTS and not self.trails:
             return function(*args, **kwargs)
         here = [] if is_inside() else running(self.who)
         if not here:

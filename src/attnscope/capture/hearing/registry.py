@@ -95,9 +95,13 @@ def _is_foreign(file: ModuleType) -> bool:
 
 
 def _is_attention_function(name: str, value: Any) -> bool:
-    if not name.endswith("attention_forward") or not inspect.isfunction(value):
-        return False
-    parameters = list(inspect.signature(value).parameters)
+    named = name.endswith("attention_forward") and inspect.isfunction(value)
+    return named and _takes_a_module(value)
+
+
+@functools.lru_cache(maxsize=64)
+def _takes_a_module(function: AttentionFunction) -> bool:
+    parameters = list(inspect.signature(function).parameters)
     return len(parameters) >= 4 and parameters[0] in ("module", "self")
 
 
@@ -164,6 +168,7 @@ class _Interface:
         return getattr(self._real, name)
 
 
+@functools.lru_cache(maxsize=64)
 def _telling(function: AttentionFunction, implementation: str | None) -> AttentionFunction:
     """The same attention function, edited, which afterwards tells this thread's listener."""
     if hasattr(function, "_attnscope_tells"):

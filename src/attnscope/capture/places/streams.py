@@ -12,6 +12,7 @@ layers are numbered by order of call.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -48,6 +49,7 @@ def stack_of(module: str, given_other_side: bool, n_query: int, n_key: int) -> S
     return Stack(pattern_of(module), cross, n_query, n_key)
 
 
+@functools.lru_cache(maxsize=4096)
 def pattern_of(module: str) -> str:
     """A module's name without its numbers: `encoder.layers.*.self_attn`."""
     return NUMBER.sub("*", module)
@@ -63,6 +65,7 @@ class Numbering:
             pattern = pattern_of(name)
             self._places.setdefault(pattern, []).append(tuple(NUMBER.findall(name)))
         self._taken: dict[Stack, set[int]] = {}
+        self._columns: dict[str, int | None] = {}
 
     def next(self, stack: Stack, name: str, running: Sequence[str]) -> int:
         """The number of the next layer of a stack, called in the module `name`.
@@ -89,12 +92,17 @@ class Numbering:
         prefix = self.layers_of(path, name)
         if prefix is None:
             return None
-        layer = re.compile(rf"{re.escape(prefix)}(\d+)(\.|$)")
-        found = next((match for match in map(layer.match, [*running, name]) if match), None)
-        return int(found[1]) if found else None
+        inner = (one[len(prefix) :] for one in (*running, name) if one.startswith(prefix))
+        numbers = (one.partition(".")[0] for one in inner)
+        return next((int(number) for number in numbers if number.isdecimal()), None)
 
     def _column(self, path: str) -> int | None:
         """Which of the numbers in a path is the layer's: the one that varies, or the first."""
+        if path not in self._columns:
+            self._columns[path] = self._find_column(path)
+        return self._columns[path]
+
+    def _find_column(self, path: str) -> int | None:
         places = self._places.get(path) or [()]
         varying = [n for n, column in enumerate(zip(*places, strict=True)) if len(set(column)) > 1]
         if len(varying) > 1 or not places[0]:

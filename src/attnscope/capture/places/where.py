@@ -113,9 +113,10 @@ def watching(
 
 def _has_code(module: nn.Module) -> bool:
     """False for small parts of PyTorch and Transformers, such as a softmax or a linear layer."""
-    own = type(module).__module__.startswith(PARTS)
-    has_parts = next(module.children(), None) is not None
-    return not isinstance(module, NEVER_CALLED) and (has_parts or not own)
+    if isinstance(module, NEVER_CALLED):
+        return False
+    small = type(module).__module__.startswith(PARTS)
+    return not small or next(module.children(), None) is not None
 
 
 def _beginning(name: str, who: Any, hears: Hears, ran: dict[str, nn.Module]) -> Callable[..., None]:
