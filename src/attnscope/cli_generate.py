@@ -16,6 +16,7 @@ from attnscope.cli_options import to_file
 @click.option("--chat", is_flag=True, help="Give the prompt to the model's chat template.")
 @click.option("--system", help="A system message; it makes a chat of the prompt.")
 @click.option("--max-new-tokens", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--values", is_flag=True, help="Keep values too, for norm, alti, contribution, ...")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
 @to_file("written", "out.html, .pdf, .svg, .png, or x.safetensors.")
 def generate_command(
@@ -24,6 +25,7 @@ def generate_command(
     chat: bool,
     system: str | None,
     max_new_tokens: int,
+    values: bool,
     theme: Any,
     output: Path,
 ) -> None:
@@ -38,7 +40,8 @@ def generate_command(
     if chat or system is not None:
         given = [{"role": "user", "content": prompt}]
         given = [*([{"role": "system", "content": system}] if system else []), *given]
-    trace = attnscope.generate(network, tokenizer, given, max_new_tokens=max_new_tokens)
+    options: Any = {"max_new_tokens": max_new_tokens, "values": values}
+    trace = attnscope.generate(network, tokenizer, given, **options)
     click.echo(trace.generation.text if trace.generation else "")
     saved = output.suffix == ".safetensors"
     path = trace.save(output) if saved else trace.generation_view(theme=theme).save(output)

@@ -107,7 +107,7 @@ def test_generate_makes_a_chat_of_a_system_message(monkeypatch, folder, tmp_path
     system = {"role": "system", "content": "Be brief."}
     assert [args[2] for args, _ in asked] == [[user], [system, user]]
     assert asked[0][0][1] == {"head": True}
-    assert asked[0][1] == {"max_new_tokens": 60}
+    assert asked[0][1] == {"max_new_tokens": 60, "values": False}
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def capture(
     check_length(model, prepared.inputs)
     segments = check_segments(prepared.source, segments)
     values = values or value_zeroing or gradient is not None
-    _check_all(values, heads=heads, queries=rows)
+    check_all(values, heads=heads, queries=rows)
     if value_zeroing:
         check_zeroing(model, prepared)
     wanted = Asked(layers, heads, rows, stored, values, gradient is not None, value_zeroing)
@@ -178,7 +178,8 @@ def _run(recording: Recording, prepared: Prepared, objective: Callable[[Any], An
     return output
 
 
-def _check_all(values: bool, **limits: Any) -> None:
+def check_all(values: bool, **limits: Any) -> None:
+    """Raise InputError where values are to be kept and something is to be left out."""
     for name, limit in limits.items():
         if values and limit is not None:
             why = ", which write into one output together" if name == "heads" else ""

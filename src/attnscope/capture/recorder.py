@@ -34,9 +34,9 @@ from attnscope.capture.hearing.listeners import inside, listener_of
 from attnscope.capture.hearing.mode import Watch
 from attnscope.capture.hearing.registry import listening
 from attnscope.capture.hearing.tap import Tap
-from attnscope.capture.mixing.following import Follower
+from attnscope.capture.mixing.following import Follower, Handed
+from attnscope.capture.mixing.passing import Followed, gain_of
 from attnscope.capture.mixing.passing import Place as Rows
-from attnscope.capture.mixing.passing import gain_of
 from attnscope.capture.places.layout import Layout, Unresolved, layout_of
 from attnscope.capture.places.placing import Place, Placing
 from attnscope.capture.places.streams import Stack
@@ -97,6 +97,7 @@ class Recording:
         self._placing = Placing(self._names.values())
         self._masks = MaskReader()
         self._follower: Follower | None = None
+        self._first: dict[tuple[Stack, int], Followed] = {}
         if self.values:
             modules = attention_modules(self.model)
             self._follower = Follower(self.model, modules, self._hears)
@@ -211,7 +212,7 @@ class Recording:
             call.witness = joined_witness([call.witness, witness])
             return [call]
         self.finish()
-        self.calls.append(call_of(heard, joined(layers), witness))
+        self.calls.append(call_of(heard, joined(layers), witness, Cut()))
         return [self.calls[-1]]
 
     def finish(self) -> None:
@@ -245,19 +246,35 @@ class Recording:
         """
         if self._follower is None or heard.layout.parts > 1 or heard.place.role != "first":
             return
-        item = self.items(heard.layout)[0]
-        values, passed_on = item.of(value), item.of(got).transpose(0, 1)
-        place, kept, gain = Rows(item.number, heard.layout.items, len(passed_on)), None, None
-        if calls:
-            heads = getattr(calls[0].layer, "kv_head", np.arange(len(values)))
-            kept = Mixing(stored(values[None], Item(0), range(len(values))), heads)
-        if got is not out:
-            gain = gain_of(item.of(out).transpose(0, 1), passed_on)
-        followed = self._follower.heard(heard.name, place, passed_on, kept, gain)
-        for call in calls:
-            call.followed = followed
+        kept: Sequence[Call | None] = calls or [None]
+        items = zip(self.items(heard.layout), kept, strict=False)
+        handed = [self._handed(item, call, value, out, got) for item, call in items]
+        followed = self._follower.heard(heard.name, handed, self._first.get(heard.place[:2]))
+        for call, one in zip(calls, followed, strict=False):
+            self._first.setdefault(heard.place[:2], one)
+            call.followed = one
             if self.gradient:
-                followed.live = keep_alive(output)
+                one.live = keep_alive(output)
+
+    def _handed(
+        self,
+        item: Item,
+        call: Call | None,
+        value: torch.Tensor,
+        out: torch.Tensor,
+        got: torch.Tensor,
+    ) -> Handed:
+        """What an item's call handed on: its new rows; with their values, where it is kept."""
+        values, passed_on = item.of(value), item.of(got).transpose(0, 1)
+        gain = None if got is out else gain_of(item.of(out).transpose(0, 1), passed_on)
+        cut = Cut() if call is None else call.cut
+        skip = cut.rows.start or 0
+        place, kept = Rows(item.number, item.items, len(passed_on), skip), None
+        if call is not None:
+            heads = getattr(call.layer, "kv_head", np.arange(len(values)))
+            new = values[None, :, cut.columns]
+            kept = Mixing(stored(new, Item(0), range(len(values))), heads)
+        return Handed(place, passed_on[skip:], kept, gain)
 
     @contextmanager
     def noting(self, module: nn.Module) -> Iterator[str]:

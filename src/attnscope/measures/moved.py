@@ -21,7 +21,10 @@ from attnscope.trace import Trace
 BLOCK = 8_000_000
 """Numbers of contribution vectors made at a time."""
 
-HOW_TO_RECORD = "Record them: attnscope.capture(model, tokenizer, text, values=True)."
+HOW_TO_RECORD = (
+    "Record them: attnscope.capture(model, tokenizer, text, values=True), or "
+    "attnscope.generate(..., values=True)."
+)
 
 
 def norm_weighted(

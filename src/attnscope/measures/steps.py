@@ -107,8 +107,14 @@ def first_made(stream: Stream, made: Generation) -> int:
 
 
 def _rows(layer: Layer, rows: slice) -> Layer:
+    _, n_query, n_key = layer.shape
+    mixing = getattr(layer, "mixing", None)
+    if mixing is not None:
+        shown = np.zeros(n_query, bool)
+        shown[rows] = True
+        mixing = mixing.trim(shown, np.ones(n_key, bool))
     if not isinstance(layer, QKLayer):
-        return WeightsLayer(layer.rows(queries=rows), layer.heads)
+        return WeightsLayer(layer.rows(queries=rows), layer.heads, mixing)
     spec = layer.spec
     spec = replace(
         spec,
@@ -116,4 +122,4 @@ def _rows(layer: Layer, rows: slice) -> Layer:
         visible=None if spec.visible is None else spec.visible[rows],
         bias=None if spec.bias is None else spec.bias[:, rows],
     )
-    return replace(layer, queries=layer.queries[:, rows], spec=spec, mixing=None)
+    return replace(layer, queries=layer.queries[:, rows], spec=spec, mixing=mixing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,13 @@ from attnscope.scores import ALL, Layer
 
 DROPOUT = "dropout was active"
 """Why a call cannot be certified: it was computed with other weights than these."""
+
+
+class Cut(NamedTuple):
+    """The rows and columns of a call that are kept."""
+
+    rows: slice = ALL
+    columns: slice = ALL
 
 
 @dataclass(eq=False)
@@ -31,6 +38,7 @@ class Call:
         witness: what the model computed, to hold the layer to; None where it was not seen.
         unseen: why there is none.
         followed: what follows the call in the model, where values are asked for.
+        cut: the rows and columns of the model's call that these are.
         picked: which queries are kept, None for all.
         stored: the precision that queries and keys, or weights, were brought to; "" is the model's.
     """
@@ -44,6 +52,7 @@ class Call:
     witness: Witness | None
     unseen: str = ""
     followed: Followed | None = None
+    cut: Cut = field(default_factory=Cut)
     picked: Picked | None = None
     stored: str = ""
 
@@ -65,15 +74,8 @@ class Picked(NamedTuple):
     n_query: int
 
 
-class Cut(NamedTuple):
-    """The rows and columns of a call that are kept."""
-
-    rows: slice = ALL
-    columns: slice = ALL
-
-
-def call_of(heard: Any, layer: Layer, witness: Witness | None) -> Call:
+def call_of(heard: Any, layer: Layer, witness: Witness | None, cut: Cut) -> Call:
     """What is kept of a call that was heard (`recorder.Heard`)."""
     stack, number, _ = heard.place
     about = (stack, number, heard.implementation, heard.name, heard.dtype)
-    return Call(*about, layer, witness, heard.unseen)
+    return Call(*about, layer, witness, heard.unseen, cut=cut)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from attnscope.capture.assemble import check_layers, trace_of
 from attnscope.capture.forward import (
     LONG_WORK,
+    check_all,
     check_coverage,
     kept_numbers,
     warn_of_training,
@@ -44,6 +45,7 @@ def generate(
     index: Any = None,
     layers: Any = None,
     heads: Any = None,
+    values: bool = False,
     segments: Any = None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
     progress: bool | None = None,
@@ -70,6 +72,8 @@ def generate(
             `num_return_sequences` of each.
         layers: numbers of the layers to keep; None keeps all.
         heads: numbers of the heads to keep in each layer; None keeps all.
+        values: keep values, output projections and residuals as well, as `capture` does, for
+            measures of what is moved (norm-weighted).
         segments: named runs of the prompt's tokens, `[("question", 0, 9), ("context", 9, 40)]`;
             None for the turns of a chat, or `prompt`. What was generated is a segment of its own.
         chat_template_kwargs: options of the chat template, `{"enable_thinking": False}`.
@@ -93,6 +97,7 @@ def generate(
     model = bare(model)
     _check_generates(model)
     layers, heads = kept_numbers("layers", layers), kept_numbers("heads", heads)
+    check_all(values, heads=heads)
     asked = prompt_of(model, tokenizer, prompt, chat_template_kwargs)
     check_length(model, asked.inputs, "generate(model, tokenizer, ")
     order = order_of(model, tokenizer, asked, generate_kwargs, index, segments)
@@ -103,6 +108,7 @@ def generate(
         model,
         layers=layers,
         heads=heads,
+        values=values,
         n_prompts=asked.n,
         prompt=order.item,
         sample=order.sequence % order.each,

@@ -17,6 +17,7 @@ from attnscope._types import Bias, TokenMask
 from attnscope.capture.calls.call import Call
 from attnscope.capture.calls.masks import recognise
 from attnscope.capture.certify import Witness
+from attnscope.capture.generating.mixings import behind, followed_together, until
 from attnscope.capture.generating.parts import Extent, Hiding, Part, causal_spec
 from attnscope.capture.generating.stepping import Step, Stepwise
 from attnscope.capture.places.streams import Stack
@@ -70,10 +71,11 @@ class Piece:
         if witness is not None:
             witness = Witness(witness.values[:, :k], witness.output[:, :n])
         layer = replace(layer, queries=layer.queries[:, :n], keys=layer.keys[:, :k])
+        followed = self.call.followed and until(self.call.followed, n, k)
         seen = self.hiding.visible
         return Piece(
             replace(self.extent, stop=stop, n_key=n_key),
-            replace(self.call, layer=layer, witness=witness),
+            replace(self.call, layer=layer, witness=witness, followed=followed),
             self.hiding if seen is None else replace(self.hiding, visible=seen[:n, :n_key]),
             None if self.bias is None else self.bias[..., :n, :n_key],
         )
@@ -160,19 +162,15 @@ def _call(pieces: Sequence[Piece], kept: TokenMask | None, shared: Shared) -> Ca
         bias=_bias(pieces),
     )
     queries = np.concatenate([layer.queries for layer in layers], axis=1)
-    keys = _behind(lost, [layer.keys for layer in layers])
+    keys = behind(lost, [layer.keys for layer in layers])
     layer = replace(layers[0], queries=queries, keys=keys, spec=spec)
-    return replace(first, layer=layer, witness=_witness(pieces, lost))
+    followed = followed_together([piece.call.followed for piece in pieces], lost)
+    return replace(first, layer=layer, witness=_witness(pieces, lost), followed=followed)
 
 
 def layer_of(call: Call) -> QKLayer:
     """A step's layer; weights alone are not recorded while a model generates."""
     return cast(QKLayer, call.layer)
-
-
-def _behind(lost: int, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    whole = np.concatenate(arrays, axis=1)
-    return np.pad(whole, ((0, 0), (lost, 0), (0, 0))) if lost else whole
 
 
 def _witness(pieces: Sequence[Piece], lost: int) -> Witness | None:
@@ -181,7 +179,7 @@ def _witness(pieces: Sequence[Piece], lost: int) -> Witness | None:
     if len(known) < len(witnesses):
         return None
     return Witness(
-        values=_behind(lost, [witness.values for witness in known]),
+        values=behind(lost, [witness.values for witness in known]),
         output=np.concatenate([witness.output for witness in known], axis=1),
     )
 

@@ -24,7 +24,7 @@ from attnscope.capture.certify import Witness
 from attnscope.capture.generating.parts import Extent, Hiding, Part, extent_of, hiding_of
 from attnscope.capture.hearing.listeners import listener_of
 from attnscope.capture.inputs.checks import past_length
-from attnscope.capture.places.layout import Unresolved
+from attnscope.capture.places.layout import Layout, Unresolved
 from attnscope.capture.places.placing import Place, Placing
 from attnscope.capture.places.streams import Stack
 from attnscope.capture.places.where import NOTHING
@@ -154,12 +154,15 @@ class Stepwise(Recording):
             return []
         parts = self.parts.setdefault((stack, number), [])
         extent = extent_of((step.start, step.stop, step.skip), heard.sizes, stack.cross, not parts)
-        rows = self._rows(heard.layout.items, alike=len(self.steps) < 2)
-        items = [Item(row, heard.layout.items) for row in rows]
         cut = Cut(extent.rows, extent.columns)
-        calls = [self._call(heard, item, cut) for item in items]
+        calls = [self._call(heard, item, cut) for item in self.items(heard.layout)]
         parts.append(self._part(step, extent, calls, heard.sizes[1]))
         return calls
+
+    def items(self, layout: Layout) -> list[Item]:
+        """The rows of the batch to keep of a call."""
+        rows = self._rows(layout.items, alike=len(self.steps) < 2)
+        return [Item(row, layout.items) for row in rows]
 
     def _call(self, heard: Heard, item: Item, cut: Cut) -> Call:
         """The call for one row of the batch, cut to what is new."""
@@ -170,7 +173,7 @@ class Stepwise(Recording):
                 f"{heard.name} computes attention in a way that is not recorded while a model "
                 "generates. Capture the finished text: attnscope.capture(model, tokenizer, text)."
             )
-        return call_of(heard, layer, heard.witness(layer, item, cut))
+        return call_of(heard, layer, heard.witness(layer, item, cut), cut)
 
     def _part(self, step: Step, extent: Extent, calls: Sequence[Call], n_columns: int) -> Part:
         """The part that these calls are, its mask as short as can be."""

@@ -15,9 +15,9 @@ and what they pass on is recognised by its numbers (`passing`):
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -27,6 +27,23 @@ from attnscope.capture.mixing.passing import Followed, Place, equal, joined, pas
 from attnscope.capture.places.streams import pattern_of
 from attnscope.capture.places.where import NOTHING
 from attnscope.mixing import Mixing
+
+
+class Handed(NamedTuple):
+    """What the model got from an attention call for one item.
+
+    Attributes:
+        place: picks the item's rows of a tensor.
+        output: [query, head, dim].
+        mixing: the values; None where the call is not to be kept.
+        gain: see `Followed`.
+    """
+
+    place: Place
+    output: torch.Tensor
+    mixing: Mixing | None
+    gain: torch.Tensor | None
+
 
 NORMS_BACK = 6
 """Normalisations remembered before an attention call: its own, and those of queries and keys."""
@@ -45,7 +62,7 @@ class Follower:
         self._model, self._attention, self._hears = model, attention, hears
         self._norms: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=NORMS_BACK)
         self._given: torch.Tensor | None = None
-        self._now: Followed | None = None
+        self._now: list[Followed] = []
         self._kinds: dict[str, set[bool]] = defaultdict(set)
         self._turns: Counter[nn.Module] = Counter()
 
@@ -74,30 +91,28 @@ class Follower:
         return self._multiplied if is_linear else None
 
     def heard(
-        self,
-        name: str,
-        place: Place,
-        output: torch.Tensor,
-        mixing: Mixing | None,
-        gain: torch.Tensor | None = None,
-    ) -> Followed:
-        """The model got [query, head, dim] from a call; mixing: None where it is not to be kept."""
+        self, name: str, handed: Sequence[Handed], earlier: Followed | None
+    ) -> list[Followed]:
+        """The model got this from a call, one entry an item that is listened to.
+
+        `earlier` is the first call of the same layer, where a model runs step by step.
+        """
         self.settle()
-        given = None if self._given is None else place.rows(self._given)
-        before, kinds = place.rows(self._source_of(self._given)), self._kinds[pattern_of(name)]
-        flat = output.reshape(len(output), -1)
-        self._now = Followed(name, place, kinds, flat, given, before, mixing, gain)
+        source, kinds = self._source_of(self._given), self._kinds[pattern_of(name)]
+        for place, output, mixing, gain in handed:
+            flat = output.reshape(len(output), -1)
+            about = (flat, place.rows(self._given), place.rows(source), mixing, gain)
+            self._now.append(Followed(name, place, kinds, *about, earlier=earlier))
         return self._now
 
     def settle(self) -> None:
         """Another attention call begins, or the model is done: nothing more will be found."""
-        now, self._now = self._now, None
-        if now is None:
-            return
-        settle(now)
-        if now.linear is not None:
-            now.turn = self._turns[now.linear]
-            self._turns[now.linear] += 1
+        now, self._now = self._now, []
+        for one in now:
+            settle(one)
+            if one.linear is not None:
+                one.turn = self._turns[one.linear]
+        self._turns.update({one.linear for one in now if one.linear is not None})
 
     def _source_of(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         """What this was normalised from."""
@@ -115,24 +130,26 @@ class Follower:
                 return
 
     def _multiplied(self, module: nn.Module, args: Any, output: Any) -> None:
-        now = self._now
-        if now is None or now.output is None or now.joined or not args or not self._hears(module):
+        if not self._now or not args or not self._hears(module):
             return
-        through = passed(now.place, module, args[0], output)
-        if through is not None and equal(through.source, now.output):
-            now.projection = through
+        for now in self._now:
+            if now.output is None or now.joined:
+                continue
+            through = passed(now.place, module, args[0], output)
+            if through is not None and equal(through.source, now.output):
+                now.projection = through
 
     def _normalised(self, module: nn.Module, args: Any, output: Any) -> None:
         if not args or not self._hears(module) or not isinstance(output, torch.Tensor):
             return
         self._norms.append((args[0].detach(), output.detach()))
-        now = self._now
-        if now is None or now.projection is None or now.joined:
-            return
-        through = passed(now.place, module, args[0], output)
-        if through is None:
-            return
-        if equal(through.source, now.projection.result):
-            now.branch = through
-        else:
-            now.joined = joined(now, through)
+        for now in self._now:
+            if now.projection is None or now.joined:
+                continue
+            through = passed(now.place, module, args[0], output)
+            if through is None:
+                continue
+            if equal(through.source, now.projection.result):
+                now.branch = through
+            else:
+                now.joined = joined(now, through)

@@ -14,7 +14,7 @@ import torch
 
 from attnscope.capture.certify import ROWS, probes, tolerance
 from attnscope.capture.mixing.asking import asked_matrix, asked_norm
-from attnscope.capture.mixing.passing import Followed, Joined
+from attnscope.capture.mixing.passing import Followed, Joined, Passed
 from attnscope.capture.tensors import Item, probed, stored
 from attnscope.mixing import Mixing
 from attnscope.scores import ALL, Layer
@@ -50,29 +50,37 @@ def _settled(found: Followed, mixing: Mixing) -> tuple[Mixing, np.ndarray]:
             f"no linear module took the attention output of {found.name} as it was, so its output "
             "projection is not known"
         )
-    matrix, bias = asked_matrix(projection.module, projection.source)
-    added, branch = projection.result.float(), None
+    added, branch, share = projection.result.float(), None, torch.ones(())
     if found.branch is not None:
         branch = asked_norm(found.branch.module, found.branch.source, found.branch.result)
     if joined is not None and branch is not None:
-        share = joined.share.cpu().numpy()
-        branch = replace(branch, weight=branch.weight * share, bias=branch.bias * share)
+        factor = joined.share.cpu().numpy()
+        branch = replace(branch, weight=branch.weight * factor, bias=branch.bias * factor)
     elif joined is not None and (joined.share != 1).any():
-        share = joined.share.to(matrix.device)
-        matrix, bias, added = matrix * share, bias * share, added * share.to(added.device)
-    shaped = matrix.reshape(len(mixing.kv_head), mixing.values.shape[2], -1)
-    if found.gain is not None:
-        shaped = shaped * found.gain[:, None, None].to(shaped)
-    mixing = replace(
-        mixing,
-        projection=stored(shaped[None], Item(0), range(len(shaped))),
-        bias=bias.float().cpu().numpy(),
-        branch=branch,
-        lacking=_lacking(found, branch),
-    )
+        share = joined.share
+        added = added * share.to(added.device)
+    matrix, bias = _matrix(found, projection, share, mixing)
+    lacking = _lacking(found, branch)
+    mixing = replace(mixing, projection=matrix, bias=bias, branch=branch, lacking=lacking)
     if joined is not None and not mixing.lacking:
         mixing = _with_residual(mixing, joined, found.name)
     return mixing, probed(added[None], [0], ALL)[0]
+
+
+def _matrix(
+    found: Followed, projection: Passed, share: torch.Tensor, mixing: Mixing
+) -> tuple[np.ndarray, np.ndarray]:
+    """[head, dim, model] of the projection and [model] of its bias, as they reach the residual."""
+    earlier = None if found.earlier is None else found.earlier.mixing
+    if earlier is not None and earlier.projection is not None and earlier.bias is not None:
+        return earlier.projection, earlier.bias
+    matrix, bias = asked_matrix(projection.module, projection.source)
+    if (share != 1).any():
+        matrix, bias = matrix * share.to(matrix.device), bias * share.to(matrix.device)
+    shaped = matrix.reshape(len(mixing.kv_head), mixing.values.shape[2], -1)
+    if found.gain is not None:
+        shaped = shaped * found.gain[:, None, None].to(shaped)
+    return stored(shaped[None], Item(0), range(len(shaped))), bias.float().cpu().numpy()
 
 
 def _lacking(found: Followed, branch: Any) -> str:

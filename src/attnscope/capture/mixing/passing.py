@@ -17,11 +17,12 @@ FEW = 8
 
 @dataclass(frozen=True)
 class Place:
-    """Where one item's rows are in the tensors of a forward pass."""
+    """Where one item's rows are in the tensors of a forward pass, the first few left out."""
 
     index: int
     batch: int
     n_query: int
+    skip: int = 0
 
     def rows(self, tensor: Any) -> torch.Tensor | None:
         """[query, width] of this item in [batch, query, width] or [batch * query, width]."""
@@ -29,10 +30,11 @@ class Place:
             return None
         flat = tensor.detach().reshape(-1, tensor.shape[-1])
         if len(flat) == self.n_query:
-            return flat
+            return flat[self.skip :]
         if len(flat) != self.batch * self.n_query:
             return None
-        return flat[self.index * self.n_query : (self.index + 1) * self.n_query]
+        start = self.index * self.n_query
+        return flat[start + self.skip : start + self.n_query]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,7 @@ class Followed:
         witness: [query, probe], the projected output's products with sign vectors.
         linear, turn: the projection's module, and how often it had been called before this call.
         live: the attention call's output as autograd tracks it, where gradients are asked for.
+        earlier: a call of the same layer before this one, whose projection is not asked again.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Followed:
     linear: nn.Module | None = None
     turn: int = 0
     live: torch.Tensor | None = None
+    earlier: Followed | None = None
 
 
 def passed(place: Place, module: nn.Module, source: Any, result: Any) -> Passed | None:
