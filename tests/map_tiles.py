@@ -10,8 +10,8 @@ from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.wire.answer import Reply, answer
 from attnscope.wire.encode import GZIP
+from attnscope.wire.replies import Reply, answer
 
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 

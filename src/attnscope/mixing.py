@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from attnscope._stored import widen
+from attnscope._precision import widen
 
 ALL = slice(None)
 

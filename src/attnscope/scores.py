@@ -22,7 +22,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from attnscope._stored import widen
+from attnscope._precision import widen
 from attnscope._types import Bias, Sinks, Weights
 from attnscope.mixing import Mixing
 from attnscope.score_spec import ScoreSpec
@@ -228,7 +228,7 @@ class QKLayer:
 def vectors_of(layer: Layer) -> QKLayer | None:
     """The queries and keys that explain a layer's weights; None where it has weights only.
 
-    A layer that shows another one's weights (see `measures.derived`) may know that one's.
+    A layer that shows another one's weights (see `computed`) may know that one's.
     """
     found: QKLayer | None = layer if isinstance(layer, QKLayer) else getattr(layer, "vectors", None)
     return found

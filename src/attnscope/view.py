@@ -111,7 +111,7 @@ class View:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from attnscope.hosts.html import fragment_text
-        from attnscope.wire.answer import size_estimate
+        from attnscope.wire.replies import size_estimate
 
         plain = repr(self)
         if size_estimate(self.spec) * 4 // 3 <= CELL_BYTES:

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from attnscope.assets import bundle
 from attnscope.view import View
-from attnscope.wire.answer import answer
+from attnscope.wire.replies import answer
 
 HOME = "http://127.0.0.1:9/"
 PAGE = """<!doctype html><meta charset="utf-8"><div id="view"></div><script type="module">

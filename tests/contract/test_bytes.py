@@ -16,8 +16,8 @@ from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
 from attnscope.wire import spec
-from attnscope.wire.answer import Reply, answer, requests_of
 from attnscope.wire.encode import Encoded, decode, encode, thumbnails
+from attnscope.wire.replies import Reply, answer, requests_of
 from tests.browser.looking import is_right, names, random_weights, trace_of
 from tests.node import Run, runs
 

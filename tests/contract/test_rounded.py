@@ -12,7 +12,7 @@ from attnscope.hosts.dense import dense_text
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.wire.answer import Reply, answers
+from attnscope.wire.replies import Reply, answers
 from attnscope.wire.rounded import restored, rounded_arrays
 from attnscope.wire.spec import key_of
 from tests.node import Run, runs

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 import attnscope
 from attnscope import InputError, plot
 from attnscope.plot.colors import ink_on
-from attnscope.plot.flow import flowed, joined_in
 from attnscope.plot.fonts import Letters
+from attnscope.plot.wrapping import flowed, joined_in
 from attnscope.tokens import Tokens
 from tests.browser.looking import random_weights
 from tests.figures.conftest import TOKENS

@@ -72,3 +72,30 @@ def test_files_of_code_stay_short():
         if name.startswith(folders) and name.endswith((".py", ".ts", ".tsx"))
     }
     assert not {name: lines for name, lines in lengths.items() if lines > LONGEST}
+
+
+def test_the_maps_name_every_file_there_is():
+    """ARCHITECTURE.md those of the package, web/README.md those of the front end."""
+    package, front = Path("src/attnscope"), Path("web/src")
+    paths = [path.relative_to(ROOT) for path in tracked()]
+    modules = {path.name for path in paths if path.parent == package} - {"py.typed"}
+    rooms = {f"{path.parts[2]}/" for path in paths if path.parent.parent == package}
+    named = words_of("ARCHITECTURE.md")
+    assert {*modules, *rooms} - {"__init__.py", "__main__.py"} <= named
+    files = {path.stem for path in paths if path.is_relative_to(front)}
+    assert files - {path.stem for path in paths if path.parent == front / "pages"} <= {
+        word.removesuffix(".ts") for word in words_of("web/README.md")
+    }
+
+
+def words_of(document: str) -> set[str]:
+    """What stands in a document as code; of paths also the last part."""
+    words = set(re.findall(r"`([^`\n]+)`", (ROOT / document).read_text()))
+    return words | {word.rpartition("/")[2] for word in words}
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "web/README.md"])
+def test_every_file_that_a_map_names_is_there(document):
+    there = {path.name for path in tracked()}
+    named = {word for word in words_of(document) if re.fullmatch(r"[\w.]+\.(py|ts|tsx|md)", word)}
+    assert not named - there

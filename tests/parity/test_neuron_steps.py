@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from attnscope.trace import Trace
-from attnscope.wire.answer import answers
+from attnscope.wire.replies import answers
 from attnscope.wire.spec import key_of
 from tests.models import FAMILIES, build
 from tests.node import Run, runs

@@ -15,7 +15,7 @@ from tokenizers import processors
 
 import attnscope
 from attnscope import InputError, cli, pretrained
-from attnscope.wire.answer import answer, requests_of
+from attnscope.wire.replies import answer, requests_of
 from tests.generating import build_writer
 from tests.models import SMALL, build, make_peaked
 from tests.words import word_tokenizer

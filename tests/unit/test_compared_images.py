@@ -12,7 +12,7 @@ from PIL import Image
 
 import attnscope
 from attnscope import InputError
-from attnscope.wire.answer import requests_of
+from attnscope.wire.replies import requests_of
 from tests import models
 
 RED = np.zeros((6, 8, 3), np.uint8) + np.array([200, 10, 10], np.uint8)

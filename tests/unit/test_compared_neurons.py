@@ -11,7 +11,7 @@ import attnscope
 from attnscope import InputError
 from attnscope.measures.difference import spread_vectors
 from attnscope.scores import vectors_of
-from attnscope.wire.answer import answer, requests_of
+from attnscope.wire.replies import answer, requests_of
 from tests.generating import build_writer
 
 FAMILIES = ("llama", "mistral", "gemma2", "gpt_oss", "bloom", "t5", "bart")

@@ -10,8 +10,8 @@ import pytest
 import attnscope
 from attnscope import InputError
 from attnscope.views.compared_steps import compared_steps
-from attnscope.wire.answer import answer, requests_of
 from attnscope.wire.encode import GZIP
+from attnscope.wire.replies import answer, requests_of
 from tests.generating import build_writer, prompt
 
 

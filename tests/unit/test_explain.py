@@ -12,7 +12,7 @@ from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
 from attnscope.views import neuron
-from attnscope.wire.answer import answer, requests_of, size_estimate
+from attnscope.wire.replies import answer, requests_of, size_estimate
 from attnscope.wire.spec import Request, key_of
 
 

@@ -11,8 +11,8 @@ import pytest
 import attnscope
 from attnscope.errors import InputError
 from attnscope.views import generation
-from attnscope.wire.answer import answer, answers, size_estimate
 from attnscope.wire.encode import GZIP
+from attnscope.wire.replies import answer, answers, size_estimate
 from tests.generating import CHATML, build_writer, byte_tokenizer, byte_writer, prompt
 
 

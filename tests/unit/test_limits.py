@@ -11,8 +11,8 @@ import pytest
 from attnscope import InputError, Stream, Trace
 from attnscope.overview import overview
 from attnscope.wire import limits
-from attnscope.wire.answer import answer, answers
 from attnscope.wire.encode import encode, thumbnails
+from attnscope.wire.replies import answer, answers
 from tests.traces import made
 
 

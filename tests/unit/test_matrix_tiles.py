@@ -10,8 +10,8 @@ import pytest
 import attnscope
 from attnscope import InputError
 from attnscope.trace import Trace
-from attnscope.wire.answer import Reply, answer
 from attnscope.wire.encode import GZIP
+from attnscope.wire.replies import Reply, answer
 from tests.map_tiles import arrays_of, layer_of, tile, trace_of
 
 

@@ -13,7 +13,7 @@ from attnscope.scores import QKLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.wire.answer import answer, carried, requests_of
+from attnscope.wire.replies import answer, carried, requests_of
 from tests.map_tiles import arrays_of, layer_of, tile, trace_of
 
 

@@ -15,8 +15,8 @@ from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.wire.answer import Reply, answer, answers, requests_of, size_estimate
 from attnscope.wire.encode import GZIP, pack_arrays
+from attnscope.wire.replies import Reply, answer, answers, requests_of, size_estimate
 
 NUMBERS = np.random.default_rng(0)
 TYPES = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2", "uint8": "u1"}

@@ -16,7 +16,7 @@ import attnscope
 from attnscope import InputError, MissingDependencyError, Saliency
 from attnscope.attributions import BY_ATTENTION, BY_GRADIENT, METHODS
 from attnscope.measures.together import together
-from attnscope.wire.answer import answer, requests_of
+from attnscope.wire.replies import answer, requests_of
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
 
 CAUSAL = "w5 w9 w1 w2 w3 w4 w1 w2 w7"

@@ -20,7 +20,7 @@ from attnscope.generation import Generation
 from attnscope.hosts import server
 from attnscope.hosts.server import LONGEST_REQUEST, Server
 from attnscope.views.compared import SIDES
-from attnscope.wire.answer import answer, requests_of
+from attnscope.wire.replies import answer, requests_of
 from tests.traces import made
 
 PORT = 4567

@@ -18,8 +18,8 @@ from attnscope.trace import Trace
 from attnscope.view import View
 from attnscope.views import text
 from attnscope.views.running import spaced
-from attnscope.wire.answer import Reply, answer, answers, requests_of
 from attnscope.wire.encode import GZIP, encode_range
+from attnscope.wire.replies import Reply, answer, answers, requests_of
 from tests.models import build
 
 LAYERS, HEADS, TOKENS = 3, 4, 5

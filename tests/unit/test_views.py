@@ -9,7 +9,7 @@ import pytest
 
 import attnscope
 from attnscope import InputError
-from attnscope.wire.answer import answer, requests_of
+from attnscope.wire.replies import answer, requests_of
 
 EVEN = np.full((4, 3, 5, 5), 0.2, np.float32)
 

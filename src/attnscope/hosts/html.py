@@ -28,7 +28,7 @@ from attnscope.assets import bundle
 from attnscope.errors import AttnscopeWarning, InputError
 from attnscope.hosts.dense import dense_text
 from attnscope.trace import Trace
-from attnscope.wire.answer import Reply, carried, is_early, size_estimate
+from attnscope.wire.replies import Reply, carried, is_early, size_estimate
 from attnscope.wire.spec import Request, Spec, key_of
 
 WARN_BYTES = 200_000_000

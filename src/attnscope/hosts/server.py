@@ -46,7 +46,7 @@ from attnscope.measures.compare import Comparison
 from attnscope.trace import Trace
 from attnscope.view import View
 from attnscope.views.base import suited_view
-from attnscope.wire.answer import answer
+from attnscope.wire.replies import answer
 from attnscope.wire.spec import Spec
 
 ADDRESS = "127.0.0.1"

@@ -20,7 +20,7 @@ from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.trace import Trace
 from attnscope.views.display import share
-from attnscope.wire.answer import answer
+from attnscope.wire.replies import answer
 from attnscope.wire.spec import Spec, StreamSpec
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from attnscope._stored import widen
+from attnscope._precision import widen
 from attnscope.errors import InputError
 from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow
 from attnscope.measures.known import stream_of

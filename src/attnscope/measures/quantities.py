@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
+from attnscope.computed import Cells, Derived
 from attnscope.errors import InputError
-from attnscope.measures.derived import Cells, Derived
 from attnscope.measures.difference import Difference, why_no_weights
 from attnscope.measures.flow import NO_SCIPY, Chain, flow_rows, has_scipy, mixed, why_no_flow
 from attnscope.measures.gradients import gradient_times_weight, relevancy_step, why_no_gradient

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from attnscope._types import HeadWeights
+from attnscope.computed import Derived
 from attnscope.errors import InputError
 from attnscope.measures import QUANTITIES, Quantity, quantity
-from attnscope.measures.derived import Derived
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream
 from attnscope.tiles import CAUSAL, tile

@@ -19,10 +19,10 @@ from matplotlib.patches import Rectangle
 
 from attnscope.plot.canvas import PAGE, axes_on, plain, wrapped, write_title
 from attnscope.plot.colors import SHADE, Mode, hexed, ink_on
-from attnscope.plot.flow import PADDING, Placed, flowed
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink
 from attnscope.plot.maps import Scale, add_bar
+from attnscope.plot.wrapping import PADDING, Placed, flowed
 
 SIZE, HEAD = 8.5, 7.0
 """Points of the text, and of the line above a paragraph."""

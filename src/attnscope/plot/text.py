@@ -12,12 +12,12 @@ from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.measures.known import position_of
 from attnscope.plot.canvas import PAGE, axes_on, points, write_title
-from attnscope.plot.flow import joined_in
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.maps import add_bar, scale_of
 from attnscope.plot.part import Block, Part, SideName, part_of
 from attnscope.plot.prose import SIZE, Paragraph, laid_out, write_prose
+from attnscope.plot.wrapping import joined_in
 from attnscope.trace import Trace
 from attnscope.wire.spec import Theme
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from attnscope.computed import Derived
 from attnscope.errors import InputError
 from attnscope.measures import Table, quantity
 from attnscope.measures.align import Alignment
-from attnscope.measures.derived import Derived
 from attnscope.measures.difference import Difference, spread_vectors
 from attnscope.scores import Layer, QKLayer
 from attnscope.stream import Stream

@@ -21,7 +21,7 @@ from attnscope.views.base import (
 )
 from attnscope.views.methods import quantity_spec
 from attnscope.views.neuron import add_rules, has_vectors
-from attnscope.wire.answer import size_estimate
+from attnscope.wire.replies import size_estimate
 from attnscope.wire.spec import Spec, StreamSpec, Theme
 from attnscope.words import stream_over_words
 

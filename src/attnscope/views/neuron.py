@@ -20,8 +20,8 @@ from attnscope.views.base import (
     shown_layer,
     state_spec,
 )
-from attnscope.wire.answer import size_estimate
 from attnscope.wire.encode import DTYPES
+from attnscope.wire.replies import size_estimate
 from attnscope.wire.spec import RulesSpec, Spec, StreamSpec, Theme
 
 

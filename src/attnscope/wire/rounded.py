@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int8, UInt8, UInt16
 
-from attnscope._stored import widen
+from attnscope._precision import widen
 from attnscope.errors import InputError
 from attnscope.scores import QKLayer
 from attnscope.wire.spec import ErrorSpec

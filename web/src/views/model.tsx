@@ -19,7 +19,7 @@ import type { View, ViewProps } from "./frame";
 import { useNow } from "./load";
 import { gridSize, panelWidth, roomOf, type GridSize } from "./geometry";
 import { styleOf, type Below } from "./paint";
-import { usePainting } from "./painting";
+import { usePainting } from "./paintTurns";
 import { cutNote } from "./shown";
 
 export const modelView: View = (el, spec, source, store, around) => {

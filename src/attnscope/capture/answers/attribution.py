@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import nn
 
 from attnscope._numbers import index_of
-from attnscope._stored import widen
+from attnscope._precision import widen
 from attnscope.capture.forward import capture
 from attnscope.capture.gradients import token_of
 from attnscope.capture.inputs.checks import check_model

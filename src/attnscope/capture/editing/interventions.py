@@ -20,7 +20,7 @@ from torch import nn
 
 from attnscope._numbers import index_of
 from attnscope._places import places_of
-from attnscope._stored import widen
+from attnscope._precision import widen
 from attnscope.capture.editing.edits import Collect, Edit, Mean, Replace, Resample, Scale
 from attnscope.capture.editing.matching import Heads, Intervention, intervening
 from attnscope.capture.editing.patterns import Hide, Pattern, Uniform

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from attnscope._numbers import index_of
-from attnscope._progress import Progress
+from attnscope._resuming import Progress
 from attnscope.capture.editing.edits import Mean, Scale, Survey
 from attnscope.capture.importance.examples import Encoder, Example, logits_of, score_of
 from attnscope.capture.importance.sweep import Sweep
