@@ -7,21 +7,25 @@ from typing import Any
 
 import pytest
 import torch
+import transformers as hf
 
+import attnscope
 from attnscope._records import Writer
 from attnscope.capture import memory
 from attnscope.capture.calls.keeping import queries_of
 from attnscope.capture.memory import Asked, available, estimate, in_words
 from attnscope.errors import AttnscopeWarning
 from attnscope.trace import Trace
+from tests.generating import build_writer, prompt
 from tests.models import FAMILIES, build, text
 
 capture = importlib.import_module("attnscope.capture")
 N = 30
+GENERATE = "attnscope.capture.generating.generate"
 
 READ = [name for name in FAMILIES if "input_ids" in FAMILIES[name].inputs()]
 BESIDE = {"clip"}
-"""Has images beside its text, which are not counted."""
+"""Has images beside its text; see below."""
 BROADCAST = {"bloom"}
 """Its bias is one row, held as a view of the whole."""
 
@@ -86,9 +90,119 @@ def test_a_model_in_half_precision_takes_half() -> None:
     assert estimate(model, inputs, Asked()) == pytest.approx(found, rel=0.02)
 
 
+PICTURE = {"pixel_values": torch.zeros(1, 3, 32, 32)}
+SOUND = {"input_values": torch.zeros(1, 4000)}
+SIZES = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4}
+PATCHES = SIZES | {"image_size": 32, "patch_size": 8}
+FRAMES = SIZES | {
+    "conv_dim": (16, 16, 16),
+    "conv_kernel": (10, 3, 3),
+    "conv_stride": (5, 2, 2),
+    "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+}
+SENSING: dict[str, tuple[dict[str, Any], dict[str, torch.Tensor]]] = {
+    "DeiT": (PATCHES, PICTURE),
+    "Beit": (PATCHES, PICTURE),
+    "Dinov2WithRegisters": (PATCHES, PICTURE),
+    "VideoMAE": (PATCHES | {"num_frames": 4}, {"pixel_values": torch.zeros(1, 4, 3, 32, 32)}),
+    "AST": (
+        SIZES | {"max_length": 64, "num_mel_bins": 32},
+        {"input_values": torch.zeros(1, 64, 32)},
+    ),
+    "Wav2Vec2": (FRAMES, SOUND),
+    "Hubert": (FRAMES, SOUND),
+    "Speech2Text": (
+        {"d_model": 32, "encoder_layers": 2, "decoder_layers": 3, "encoder_attention_heads": 4,
+         "decoder_attention_heads": 4, "input_feat_per_channel": 16, "conv_channels": 32,
+         "vocab_size": 60},
+        {"input_features": torch.zeros(1, 80, 16), "decoder_input_ids": torch.arange(7)[None]},
+    ),
+}  # fmt: skip
+"""Models of images, videos and sounds."""
+
+
+def sensing(name: str) -> Any:
+    return getattr(hf, f"{name}Model")(getattr(hf, f"{name}Config")(**SENSING[name][0])).eval()
+
+
+@pytest.mark.parametrize("name", SENSING)
+def test_patches_and_frames_are_counted(name: str) -> None:
+    model, inputs = sensing(name), SENSING[name][1]
+    found = recorded(capture(model, inputs=inputs))
+    assert estimate(model, inputs, Asked()) == pytest.approx(found, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["vit", "clip", "whisper"])
+def test_images_and_sounds_beside_a_text_are_counted(name: str) -> None:
+    model, inputs = build(name), {key: one[:1] for key, one in FAMILIES[name].inputs().items()}
+    found = recorded(capture(model, inputs=inputs))
+    assert estimate(model, inputs, Asked()) == pytest.approx(found, rel=0.02)
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "greedy": {"max_new_tokens": 12},
+    "length": {"max_length": 20},
+    "one layer": {"max_new_tokens": 12, "layers": [1]},
+    "values": {"max_new_tokens": 12, "values": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["llama", "gemma2", "bart"])
+def test_a_generation_is_counted_before_it_runs(
+    name: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(f"{GENERATE}.tell", lambda needed, *_: told.append(needed))
+    trace = attnscope.generate(build_writer(name), None, prompt(), **WAYS[way])
+    assert told == [pytest.approx(recorded(trace), rel=0.05)]
+
+
+def test_all_beams_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(f"{GENERATE}.tell", lambda needed, *_: told.append(needed))
+    for beams in (1, 3):
+        attnscope.generate(build_writer("llama"), None, prompt(), max_new_tokens=8, num_beams=beams)
+    assert told[1] == pytest.approx(told[0] * (7 + 3 * 7) / (7 + 7))
+
+
+def test_a_generation_says_what_helps(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 2_000)
+    monkeypatch.setattr(f"{GENERATE}.LARGE", 100)
+    told = (
+        r"this generation will record about 0 MB, and 0 MB of memory are free\. Keep less: layers= "
+        r"and heads= some of them, max_new_tokens= fewer tokens, values=False no values\."
+    )
+    with pytest.warns(AttnscopeWarning, match=told) as caught:
+        attnscope.generate(build_writer("llama"), None, prompt(), max_new_tokens=3)
+    assert caught[0].filename == __file__
+    assert "generate, 0 MB to record" in capfd.readouterr().err
+
+
 def test_what_is_not_known_is_not_guessed() -> None:
-    assert estimate(build("vit"), FAMILIES["vit"].inputs(), Asked()) is None
     assert estimate(torch.nn.Linear(2, 2), text(), Asked()) is None
+    merging = hf.SwinModel(
+        hf.SwinConfig(
+            image_size=32,
+            patch_size=2,
+            embed_dim=16,
+            depths=[2, 2],
+            num_heads=[2, 4],
+            window_size=4,
+        )
+    )
+    assert estimate(merging, PICTURE, Asked()) is None  # tokens are merged from stage to stage
+    stem = hf.MobileViTModel(hf.MobileViTConfig(image_size=64))
+    assert estimate(stem, {"pixel_values": torch.zeros(1, 3, 64, 64)}, Asked()) is None
+    options = FRAMES | {"position_embeddings_type": "relative"}
+    relative = hf.Wav2Vec2ConformerModel(hf.Wav2Vec2ConformerConfig(**options))
+    assert estimate(relative, SOUND, Asked()) is None  # a bias of every pair in every layer
+    assert estimate(build("vit"), {"pixel_values": torch.zeros(1, 3, 3)}, Asked()) is None
+    assert estimate(build("clip"), {**text(), "pixel_values": torch.zeros(9, 9)}, Asked())
 
 
 def test_too_little_memory_is_said_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:

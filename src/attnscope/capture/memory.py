@@ -1,9 +1,9 @@
 """How much memory a capture will take, told before it starts where it is much.
 
 What is recorded follows from the attention modules' own numbers (heads, key heads, dimensions) and
-the number of tokens. Models whose attention modules do not tell, and inputs that are no token ids,
-have no estimate. The model's own memory is not counted, nor are masks, which layers share, nor the
-attention of images and sounds beside a text.
+the number of tokens, patches or frames. Models whose attention modules do not tell, whose layers
+are of different widths (windows that are merged), or that make tokens in a way that is not known,
+have no estimate. The model's own memory is not counted, nor are masks, which layers share.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import nn
 
 from attnscope.capture.calls.keeping import Queries
 from attnscope.capture.certify import PROBES
-from attnscope.capture.inputs.checks import past_length
+from attnscope.capture.inputs.lengths import Lengths, lengths_of
 from attnscope.capture.inputs.limits import OTHER_INPUT
 from attnscope.capture.places.layout import head_count
 from attnscope.capture.places.streams import Numbering, Stack, side_of, stack_of
@@ -31,6 +30,7 @@ from attnscope.capture.running import warn
 LARGE = 1_000_000_000
 """Bytes from which it is told how many there will be."""
 
+LESS = "queries=slice(-100, None) the rows of the last tokens, dtype='float16' half of float32"
 DIMS = ("qk_head_dim", "head_dim", "attention_head_size", "key_value_proj_dim", "d_kv", "dim_head")
 GROUPS = ("num_key_value_heads", "num_kv_heads", "n_kv_heads")
 WIDTHS = ("hidden_size", "d_model", "n_embd", "dim", "embed_dim")
@@ -66,36 +66,41 @@ class Shape(NamedTuple):
     bias: bool = False
 
 
-def estimate(model: nn.Module, inputs: Mapping[str, Any], asked: Asked) -> int | None:
-    """Bytes that a capture of these inputs will hold; None where that is not known."""
+def estimate(
+    model: nn.Module, inputs: Mapping[str, Any], asked: Asked, more: int = 0
+) -> int | None:
+    """Bytes that a capture of these inputs will hold; None where that is not known.
+
+    `more` tokens will be generated behind them, and read.
+    """
     with suppress(Exception):  # an estimate is no reason to stop
-        return _estimate(model, inputs, asked)
+        return _estimate(model, inputs, asked, more)
     return None
 
 
-def _estimate(model: nn.Module, inputs: Mapping[str, Any], asked: Asked) -> int | None:
-    ids = inputs.get("input_ids")
-    if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
+def _estimate(model: nn.Module, inputs: Mapping[str, Any], asked: Asked, more: int) -> int | None:
+    lengths = lengths_of(model, inputs, list(attention_modules(model)), more)
+    if lengths.source is None:
         return None
     size = next((p.element_size() for p in model.parameters() if p.is_floating_point()), FLOAT)
     total = 0
-    for shapes in _stacks(model, inputs, asked.layers):
-        if None in shapes:
+    for shapes in _stacks(model, lengths, asked.layers):
+        merging = lengths.seen is not None and len(set(shapes)) > 1  # Swin: fewer tokens, wider
+        if None in shapes or merging:
             return None
         total += sum(_bytes(shape, size, asked) for shape in shapes if shape is not None)
         total += max((_bias(shape, asked) for shape in shapes if shape is not None), default=0)
     return total or None
 
 
-def tell(bytes_needed: int | None) -> None:
-    """Warn where a capture will hold more than there is room for."""
+def tell(bytes_needed: int | None, what: str = "capture", less: str = LESS) -> None:
+    """Warn where a capture will hold more than there is room for, and say how to keep less."""
     free = available()
     if bytes_needed is None or free is None or bytes_needed <= free:
         return
     warn(
-        f"this capture will record about {in_words(bytes_needed)}, and {in_words(free)} of memory "
-        "are free. Keep less: layers= and heads= some of them, queries=slice(-100, None) the rows "
-        "of the last tokens, dtype='float16' half of float32, values=False no values."
+        f"this {what} will record about {in_words(bytes_needed)}, and {in_words(free)} of memory "
+        f"are free. Keep less: layers= and heads= some of them, {less}, values=False no values."
     )
 
 
@@ -123,7 +128,7 @@ def available() -> int | None:
 
 
 def _stacks(
-    model: nn.Module, inputs: Mapping[str, Any], layers: Sequence[int] | None
+    model: nn.Module, lengths: Lengths, layers: Sequence[int] | None
 ) -> Iterator[list[Shape | None]]:
     """The attention modules wanted of each stack."""
     found = attention_modules(model)
@@ -131,7 +136,8 @@ def _stacks(
     numbering = Numbering(plain(name) for name, _ in model.named_modules())
     stacks: dict[Stack, list[tuple[str, int, nn.Module]]] = {}
     for name in inner:
-        if OTHER_INPUT.search(name) or NO_SOFTMAX.search(type(found[name]).__name__):
+        beside = OTHER_INPUT.search(name) and lengths.seen is None
+        if beside or NO_SOFTMAX.search(type(found[name]).__name__):
             continue
         stack = stack_of(name, False, 0, 0)
         number = numbering.next(stack, name, [name])
@@ -142,7 +148,7 @@ def _stacks(
             for name, number, module in members
             for more in range(_calls_of(model, numbering.layers_of(stack.path, name), members))
         ]
-        sizes = _sizes(stack, inputs)
+        sizes = _sizes(stack, lengths)
         yield [_shape(one, sizes) for n, one in numbered if layers is None or n in layers]
 
 
@@ -154,21 +160,23 @@ def _calls_of(model: nn.Module, listed: str | None, members: Sequence[Any]) -> i
     return max(1, (_number(getattr(model, "config", None), DEPTHS) or length) // length)
 
 
-def _sizes(stack: Stack, inputs: Mapping[str, Any]) -> tuple[int, int]:
+def _sizes(stack: Stack, lengths: Lengths) -> tuple[int, int]:
     """Queries and keys of a stack's calls."""
-    past, n = past_length(inputs), int(inputs["input_ids"].shape[1])
-    target = inputs.get("decoder_input_ids")
-    if not isinstance(target, torch.Tensor) or (side_of(stack) == "encoder" and not stack.cross):
-        return n, n + (0 if target is not None else past)
-    n_target = int(target.shape[1])
-    return n_target, n if stack.cross else n_target + past
+    source, target, past, more = lengths.source or 0, lengths.target, lengths.past, lengths.more
+    if lengths.seen is not None and OTHER_INPUT.search(stack.path):
+        return lengths.seen, lengths.seen
+    if target is None:
+        return source + more, source + past + more
+    if side_of(stack) == "encoder" and not stack.cross:
+        return source, source
+    return target + more, source if stack.cross else target + past + more
 
 
 def _shape(module: nn.Module, sizes: tuple[int, int]) -> Shape | None:
     holders = (module, getattr(module, "config", None))
     heads = head_count(module)
     width = next(filter(None, (_number(one, WIDTHS) for one in reversed(holders))), None)
-    if heads is None:
+    if heads is None or hasattr(module, "pos_bias_u"):  # Conformer: a bias of each layer's own
         return None
     dim = next(filter(None, (_number(one, DIMS) for one in holders)), None)
     if dim is None and width is not None and width % heads == 0:
@@ -176,6 +184,7 @@ def _shape(module: nn.Module, sizes: tuple[int, int]) -> Shape | None:
     if dim is None:
         return None
     groups = next(filter(None, (_number(one, GROUPS) for one in holders)), None) or heads
+    groups = min(groups, heads)  # Whisper's configuration tells the encoder's
     if hasattr(module, "qk_head_dim"):  # multi-head latent attention: a key for every head
         groups = heads
     biased = bool(getattr(module, "has_relative_attention_bias", False))

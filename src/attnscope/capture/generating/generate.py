@@ -29,6 +29,7 @@ from attnscope.capture.inputs.checks import check_model
 from attnscope.capture.inputs.limits import check_length, check_room
 from attnscope.capture.inputs.prepare import moved
 from attnscope.capture.inputs.prompts import prompt_of
+from attnscope.capture.memory import LARGE, Asked, estimate, in_words, tell
 from attnscope.capture.places.streams import stream_names
 from attnscope.capture.running import bare, explained, uncompiled
 from attnscope.errors import CaptureError, InputError
@@ -77,7 +78,8 @@ def generate(
         segments: named runs of the prompt's tokens, `[("question", 0, 9), ("context", 9, 40)]`;
             None for the turns of a chat, or `prompt`. What was generated is a segment of its own.
         chat_template_kwargs: options of the chat template, `{"enable_thinking": False}`.
-        progress: show a progress bar; None shows one for long work without a streamer.
+        progress: show a progress bar; None shows one for long work, and where more than 1 GB will
+            be recorded, without a streamer.
         generate_kwargs: everything that `model.generate()` takes: `max_new_tokens`, `do_sample`,
             `num_beams`, `num_return_sequences`, `streamer`, `generation_config`, ...
 
@@ -91,7 +93,8 @@ def generate(
         Exception: what the model itself raises, with a note of what it was called with.
 
     Warns:
-        AttnscopeWarning: for a model in training mode, and for attention that was not recorded.
+        AttnscopeWarning: for a model in training mode, for attention that was not recorded, and
+            where less memory is free than will be recorded.
     """
     check_model(model)
     model = bare(model)
@@ -104,6 +107,9 @@ def generate(
     _check_cache(order)
     if (n_new := order.setting("max_new_tokens", 0)) > 0:
         check_room(model, order.n_prompt, n_new, order.both)
+    rows = (order.n_read - order.n_prompt) * order.setting("num_beams", 1)
+    needed = estimate(model, asked.inputs, Asked(layers, heads, values=values), max(0, rows))
+    tell(needed, "generation", "max_new_tokens= fewer tokens")
     recording = Stepwise(
         model,
         layers=layers,
@@ -115,7 +121,7 @@ def generate(
         beams=order.setting("num_beams", 1) > 1,
         kept=None if order.both else order.source.kept,
     )
-    result = _run(recording, order, progress)
+    result = _run(recording, order, progress, needed)
     if recording.problems:
         raise recording.problems[0]
     check_coverage(recording)
@@ -146,23 +152,23 @@ def _check_cache(order: Order) -> None:
         )
 
 
-def _run(recording: Stepwise, order: Order, progress: bool | None) -> Any:
+def _run(recording: Stepwise, order: Order, progress: bool | None, needed: int | None) -> Any:
     """What `model.generate()` returns, while the recording listens."""
     model, inputs = order.model, moved(order.model, order.prompt.inputs)
-    with _progress(order, progress) as bar:
+    with _progress(order, progress, needed) as bar:
         recording.stepped = bar.update
         with uncompiled(model), recording.running(), explained(model, inputs, "generate"):
             return model.generate(**inputs, **order.options)
 
 
-def _progress(order: Order, wanted: bool | None) -> tqdm[Any]:
-    """A bar on stderr that counts tokens read; the prompt's are quick."""
-    n_new = order.setting("max_new_tokens", None)
-    total = order.n_prompt + n_new if n_new else order.setting("max_length", 20)
-    if wanted is None:
+def _progress(order: Order, wanted: bool | None, needed: int | None) -> tqdm[Any]:
+    """A bar on stderr that counts tokens read, and says how much will be recorded."""
+    total, large = order.n_read, needed is not None and needed >= LARGE
+    if wanted is None and order.options.get("streamer") is None:
         size = sum(parameter.numel() for parameter in order.model.parameters())
-        wanted = total * size > LONG_WORK and order.options.get("streamer") is None
-    return tqdm(total=total - 1, desc="generate", unit="token", disable=not wanted, leave=False)
+        wanted = large or total * size > LONG_WORK
+    what = f"generate, {in_words(needed)} to record" if needed else "generate"
+    return tqdm(total=total, desc=what, unit="token", disable=not wanted, leave=False)
 
 
 def _trace(recording: Stepwise, order: Order, made: Written) -> Trace:

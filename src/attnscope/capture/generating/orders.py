@@ -58,6 +58,12 @@ class Order:
         return next((int(one.shape[1]) for one in given if one is not None), 0)
 
     @property
+    def n_read(self) -> int:
+        """Tokens that will be read if nothing ends the text before: all but the last one made."""
+        n_new = self.setting("max_new_tokens", None)
+        return int(self.n_prompt + n_new if n_new else self.setting("max_length", 20)) - 1
+
+    @property
     def each(self) -> int:
         """Sequences made of each prompt."""
         return int(self.setting("num_return_sequences", 1))

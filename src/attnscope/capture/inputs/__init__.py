@@ -4,5 +4,6 @@ prepare   model inputs and Tokens, from a text or from what the caller has prepa
 texts     what the tokenizer makes of texts, and what is wrong with them
 checks    prepared inputs held against what the model takes; `limits`: the longest it takes
 prompts   texts and chats (`chats`) to the model inputs of a generation
+lengths   how many tokens each stack will work on
 patches   names for the tokens of image models
 """
