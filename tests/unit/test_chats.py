@@ -57,6 +57,37 @@ def test_a_template_that_refuses_a_system_message_alone() -> None:
     assert turns(NO_SYSTEM_ALONE, [USER])[0] == ("user", "<bos><turn>user\nHi!<end>\n")
 
 
+IN_THE_LAST_TURN = (
+    "{% set told = messages[0].role == 'system' %}{{ bos_token }}{% for m in messages %}"
+    "{% if m.role == 'user' %}[INST] {% if loop.last and told %}{{ messages[0].content }}\n\n"
+    "{% endif %}{{ m.content }}[/INST]{% elif m.role == 'assistant' %} {{ m.content }}<eos>"
+    "{% endif %}{% endfor %}"
+)
+"""As Mistral's since 7B v0.3: the system message stands in the last turn of the user's."""
+
+
+def test_a_system_message_that_is_written_into_a_later_turn() -> None:
+    assert turns(IN_THE_LAST_TURN, [SYSTEM, USER, REPLY, USER]) == [
+        ("user", "<bos>[INST] Hi![/INST]"),
+        ("assistant", " Hello.<eos>"),
+        ("system", "[INST] Be brief."),
+        ("user", "\n\nHi![/INST]"),
+    ]
+    assert turns(IN_THE_LAST_TURN, [SYSTEM, USER]) == [
+        ("system", "<bos>[INST] Be brief."),
+        ("user", "\n\nHi![/INST]"),
+    ]
+    assert turns(IN_THE_LAST_TURN, [USER]) == [("user", "<bos>[INST] Hi![/INST]")]
+    assert turns(IN_THE_LAST_TURN, [SYSTEM]) == [("system", "<bos>")]
+
+
+def test_a_system_message_that_the_template_leaves_out_is_no_turn() -> None:
+    silent = (
+        "{% for m in messages %}{% if m.role == 'user' %}> {{ m.content }}{% endif %}{% endfor %}"
+    )
+    assert turns(silent, [SYSTEM, USER]) == [("user", "> Hi!")]
+
+
 def test_a_template_that_changes_earlier_turns() -> None:
     """As Qwen 3's, which drops the thoughts of all answers but the last."""
     forgets = (

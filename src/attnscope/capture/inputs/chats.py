@@ -66,27 +66,42 @@ class Template:
         open_ = {"continue_final_message": True} if last else {"add_generation_prompt": True}
         whole = self.render(messages, **open_)
         turns: list[Turn] = []
-        at = 0
+        at, moved = 0, self._moves_system(messages)
         for number, message in enumerate(messages):
-            turns.append((printable(str(message["role"])), at))
-            at = self._end(whole, messages[: number + 1], at)
+            if not (moved and number == 0):
+                turns.append((printable(str(message["role"])), at))
+                at = self._end(whole, messages[: number + 1], at, moved)
         if at < len(whole) and not last:
             turns.append((ANSWER, at))
+        if moved:
+            return whole, _with_moved_system(whole, messages[0], turns)
         return whole, self._with_default_system(messages, turns)
 
-    def _end(self, whole: str, messages: Sequence[Any], start: int) -> int:
+    def _end(self, whole: str, messages: Sequence[Any], start: int, moved: bool) -> int:
         """Where the turn of the last of these messages ends.
 
         Where the messages up to it make a text of their own, it ends with that. Some templates
         refuse (Gemma: a system message alone) or change earlier turns (Qwen 3: no thoughts): then
         it ends with its content.
         """
-        so_far = self._tried(messages)
-        if so_far is not None and whole.startswith(so_far) and len(so_far) > start:
-            return len(so_far)
+        for told in (messages, messages[1:]) if moved else (messages,):
+            so_far = self._tried(told)
+            if so_far is not None and whole.startswith(so_far) and len(so_far) > start:
+                return len(so_far)
         content = messages[-1]["content"].strip()
         found = whole.find(content, start)
         return start if found < 0 or not content else found + len(content)
+
+    def _moves_system(self, messages: Sequence[Any]) -> bool:
+        """True where a system message is written within a user's turn (Mistral: the last one).
+
+        Alone it is then not written at all.
+        """
+        first = messages[0]
+        if first["role"] != "system" or len(messages) < 2:
+            return False
+        alone = self._tried([first])
+        return alone is not None and first["content"].strip() not in alone
 
     def _tried(self, messages: Sequence[Any]) -> str | None:
         try:
@@ -113,3 +128,14 @@ class Template:
         if extra == header or not extra.removeprefix(bos).strip():
             return turns
         return [("system", 0), (turns[0][0], len(extra)), *turns[1:]]
+
+
+def _with_moved_system(whole: str, system: Any, turns: Sequence[Turn]) -> list[Turn]:
+    """The turn that a system message was written in begins with it; left out, it is no turn."""
+    content = system["content"].strip()
+    place = whole.find(content)
+    if place < 0:
+        return list(turns)
+    before = [turn for turn in turns if turn[1] <= place]
+    (role, start), after = before[-1], turns[len(before) :]
+    return [*before[:-1], ("system", start), (role, place + len(content)), *after]
