@@ -236,15 +236,27 @@ def _of_callable(metric: Any, output: Any, inputs: Any, n: int) -> torch.Tensor:
 
 
 def _rows(output: Any, examples: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits at all wanted positions, [wanted, vocabulary], and the item of each."""
-    logits = logits_of(output)
-    items = torch.tensor(
-        [i for i, e in enumerate(examples) for _ in e.wanted], device=logits.device
-    )
-    if logits.ndim == 2:
-        return logits[items].float(), items
-    places = torch.tensor([p for e in examples for p, _ in e.wanted], device=logits.device)
-    return logits[items, places].float(), items
+    """Logits at all wanted positions, [wanted, vocabulary], and the item of each.
+
+    Logits without an axis of positions are those already: a classifier's, or narrowed ones.
+    """
+    logits, (items, places) = logits_of(output), wanted_rows(examples)
+    rows = logits if logits.ndim == 2 else logits[items, places]
+    return rows.float(), torch.tensor(items, device=logits.device)
+
+
+def wanted_rows(examples: Sequence[Example]) -> tuple[list[int], list[int]]:
+    """Item and position of every row of logits that is asked for."""
+    rows = [(item, place) for item, e in enumerate(examples) for place, _ in e.wanted]
+    return [item for item, _ in rows], [place for _, place in rows]
+
+
+def unembedding_of(model: Any, examples: Sequence[Example]) -> nn.Module | None:
+    """What makes logits of a language model's hidden states; None where that is not known."""
+    if any(place < 0 for place in wanted_rows(examples)[1]):
+        return None
+    found = getattr(model, "get_output_embeddings", lambda: None)()
+    return found if isinstance(found, nn.Module) else None
 
 
 def _wanted(examples: Sequence[Example], rows: torch.Tensor) -> torch.Tensor:

@@ -4,8 +4,8 @@
 
 By ablation (Michel et al. 2019, section 3: one head at a time), or by the gradient of the score by
 a gate on each head (the same, section 4.1), which takes one backward pass for all heads. Beside
-each mean stand a bootstrap interval over the texts, and the same measure on shuffled texts: a head
-that matters there as much does not use their order.
+each mean stand a bootstrap interval over the texts, and the same measure on some of the texts
+shuffled: a head that matters there as much does not use their order.
 """
 
 from __future__ import annotations
@@ -23,17 +23,27 @@ from tqdm.auto import tqdm
 from attnscope._numbers import index_of
 from attnscope._resuming import Progress
 from attnscope.capture.editing.edits import Mean, Scale, Survey
-from attnscope.capture.importance.examples import Encoder, Example, logits_of, score_of
+from attnscope.capture.importance.examples import (
+    Encoder,
+    Example,
+    logits_of,
+    score_of,
+    unembedding_of,
+)
 from attnscope.capture.importance.sweep import Sweep
 from attnscope.capture.inputs.checks import check_model, forward_inputs
 from attnscope.capture.running import bare, device_of, warn
 from attnscope.errors import InputError
+from attnscope.measures.known import count_of
 from attnscope.measures.sampling import bootstrap
 from attnscope.measures.table import Table
 
 METHODS = ("ablation", "gradient")
 BATCH = 32
 """Items of a batch, unless the caller says another number."""
+
+NULL_TEXTS = 8
+"""Of so many texts the null is taken at least, unless the caller says another number."""
 
 LONG_WORK = 2e11
 """Parameters x tokens from which a progress bar is shown: some seconds on a CPU."""
@@ -49,7 +59,7 @@ def importance(
     method: str = "ablation",
     mode: str = "zero",
     stream: str | None = None,
-    null: bool = True,
+    null: Any = None,
     samples: int = 1000,
     batch_size: Any = None,
     state: str | PathLike[str] | None = None,
@@ -73,17 +83,19 @@ def importance(
             head's output, which is Michel et al.'s |Att(x)·dL/dAtt(x)| (2019).
         mode: of an ablation, `zero` or `mean` (over the text's own tokens).
         stream: where the model has several: `encoder`, `decoder`, `cross`.
-        null: whether to do the same with each text's own tokens shuffled (special ones stay).
+        null: of how many texts, drawn at random, to do the same with their own tokens shuffled
+            (special ones stay). None: a quarter of them, at least 8; True: all; False: none.
         samples: bootstrap samples of the interval.
         batch_size: items in a batch; a batch has several heads where there are few texts.
         state: a file to keep results in, so that a run that was stopped goes on.
         progress: show a progress bar; None shows one for long work.
-        seed: of shuffling and bootstrap.
+        seed: of draws, shuffling and bootstrap.
 
     Returns:
         One row a head: `layer`, `head`, `importance` (mean over texts), `low` and `high` (95 %
-        bootstrap interval, NaN for one text), and with `null` the same for shuffled texts: `null`,
-        `null_low`, `null_high`.
+        bootstrap interval; NaN for one text, with a warning), `texts` (how many), and with `null`
+        the same for shuffled texts: `null`, `null_low`, `null_high`, `null_texts`. The null is of
+        as many texts as `null_texts` says, its interval that much wider.
 
     Raises:
         InputError: when texts, targets, metric and model do not fit together; for a metric that
@@ -94,17 +106,35 @@ def importance(
     _check_method(method, mode, metric)
     examples = _examples(model, tokenizer, texts, target, metric)
     groups = {"": examples}
-    if null:
+    if shuffled := _null_texts(null, len(examples), seed):
         groups["null"] = [
-            example.shuffled(np.random.default_rng([seed, place]))
-            for place, example in enumerate(examples)
+            examples[place].shuffled(np.random.default_rng([seed, place])) for place in shuffled
         ]
     batch = BATCH if batch_size is None else max(1, index_of("batch_size", batch_size))
-    about = _about(model, examples, metric, method, mode, stream, null, batch, seed)
+    about = _about(model, examples, metric, method, mode, stream, len(shuffled), batch, seed)
     edit = Scale(0.0) if mode == "zero" else Mean()
-    sweep = Sweep(model, tokenizer.pad_token_id or 0, score, stream, edit, batch)
+    rows = None if callable(metric) else unembedding_of(model, examples)
+    sweep = Sweep(model, tokenizer.pad_token_id or 0, score, stream, edit, batch, rows)
     values = _values(sweep, groups, method, Progress(state, about), progress)
+    _warn_of_one(groups)
     return _table(values, samples, seed)
+
+
+def _null_texts(null: Any, n: int, seed: int) -> list[int]:
+    """Places of the texts that the null is taken from."""
+    if isinstance(null, bool | np.bool_):
+        wanted = n if null else 0
+    else:
+        wanted = max(n // 4, NULL_TEXTS) if null is None else count_of("null", null)
+    drawn = np.random.default_rng(seed).permutation(n)[:wanted]
+    return sorted(drawn.tolist())
+
+
+def _warn_of_one(groups: Mapping[str, Sequence[Example]]) -> None:
+    if len(groups[""]) == 1:
+        warn("one text has no interval: low and high are NaN. Give importance several texts.")
+    elif len(groups.get("null", ())) == 1:
+        warn("a null of one text has no interval: null_low and null_high are NaN. Give null=2.")
 
 
 Values = Mapping[tuple[int, int], Float[np.ndarray, "text"]]
@@ -197,6 +227,7 @@ def _table(values: Mapping[str, Values], samples: int, seed: int) -> Table:
         low, high = bootstrap(rows, samples=samples, seed=seed)
         prefix = f"{name}_" if name else ""
         columns |= {name or "importance": rows.mean(0), f"{prefix}low": low, f"{prefix}high": high}
+        columns[f"{prefix}texts"] = [len(rows)] * len(cells)
     return Table(columns)
 
 
@@ -245,7 +276,7 @@ def _about(
     method: str,
     mode: str,
     stream: str | None,
-    null: bool,
+    null: int,
     batch: int,
     seed: int,
 ) -> dict[str, Any]:

@@ -31,12 +31,14 @@ class Recorded:
         model: whose they are.
         blocks: name of the block by layer.
         items: of the batch.
+        unembedding: the module that makes logits of hidden states, if there is one.
         outputs: by name of the block.
     """
 
     model: nn.Module
     blocks: Mapping[int, str]
     items: int
+    unembedding: nn.Module | None = None
     outputs: dict[str, Any] = field(default_factory=dict)
     size: int = 0
 
@@ -75,6 +77,20 @@ class Recorded:
             for name in earlier if known and mine else ():
                 made = _repeated(self.outputs[name], self.items, times)
                 stack.enter_context(_returning(self.model.get_submodule(name), made))
+            yield
+
+    @contextmanager
+    def only(self, items: Sequence[int], places: Sequence[int]) -> Iterator[None]:
+        """Make logits of these rows alone on this thread: [row, vocabulary], not of every token."""
+        thread = threading.get_ident()
+
+        def narrow(_: nn.Module, args: tuple[Any, ...]) -> Any:
+            here = threading.get_ident() == thread and args and args[0].ndim == 3
+            return (args[0][items, places], *args[1:]) if here else None
+
+        with ExitStack() as hooks:
+            if self.unembedding is not None:
+                hooks.callback(self.unembedding.register_forward_pre_hook(narrow).remove)
             yield
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from attnscope.capture.editing.edits import Edit, Gate, Scale, Survey
 from attnscope.capture.editing.matching import Intervention, intervening
-from attnscope.capture.importance.examples import Example, Score, padded
+from attnscope.capture.importance.examples import Example, Score, padded, wanted_rows
 from attnscope.capture.importance.replay import Recorded, blocks_of
 from attnscope.capture.inputs.checks import taken
 from attnscope.capture.running import device_of
@@ -29,6 +31,8 @@ class Sweep:
         stream: where there are several.
         edit: what is done to an ablated head.
         batch: items of a batch, at most.
+        unembedding: makes logits, and only those that the score reads are asked of it; None where
+            the score takes the model's whole output.
     """
 
     model: Any
@@ -37,6 +41,7 @@ class Sweep:
     stream: str | None
     edit: Edit
     batch: int
+    unembedding: nn.Module | None = None
 
     def survey(self, examples: Sequence[Example]) -> Survey:
         """Layers of the stream: their heads, and where they are."""
@@ -56,21 +61,22 @@ class Sweep:
     ) -> tuple[list[float], Recorded]:
         """Scores of the model as it is, and the pass to begin ablated ones with.
 
-        That is tried: begun at the last layer, a pass must give the same scores. Where it does not,
-        or is an error, nothing is kept, and the model is run whole each time.
+        That is tried: begun at the last layer, with the logits that are read and no others, a pass
+        must give the same scores. Where it does not, or is an error, nothing is kept, and the model
+        is run whole each time.
         """
         n, last = len(examples), max(layers.heads)
-        record = Recorded(self.model, blocks_of(layers.names), n)
+        record = Recorded(self.model, blocks_of(layers.names), n, self.unembedding)
         with record.recording():
             scores = self.base(examples)
         gate = Gate({last: torch.ones(times * n, layers.heads[last])}, self.edit)
         try:
             with record.before(last, times):
-                again = self._scores([*examples] * times, gate, {last: None})
+                again = self._scores([*examples] * times, gate, {last: None}, record)
         except Exception:  # a model that hands things on in ways of its own
             again = []
         same = len(again) == times * n and np.allclose(again, scores * times, 1e-4, 1e-5)
-        return scores, record if same else Recorded(self.model, {}, n)
+        return (again[:n], record) if same else (scores, Recorded(self.model, {}, n))
 
     def ablated(
         self,
@@ -87,7 +93,7 @@ class Sweep:
             factors[place, :, head] = 0
         gate = Gate({layer: factors.flatten(0, 1)}, self.edit)
         with record.before(layer, len(heads)):
-            scores = self._scores([*examples] * len(heads), gate, {layer: None})
+            scores = self._scores([*examples] * len(heads), gate, {layer: None}, record)
         parts = {head: scores[at * n : (at + 1) * n] for at, head in enumerate(heads)}
         for head, part in parts.items():
             _check_finite(part, examples, f"head {layer}.{head} ablated")
@@ -116,8 +122,12 @@ class Sweep:
             _check_finite(part, examples, f"the gradient by head {layer}.{head}")
         return values
 
-    def _scores(self, examples: Sequence[Example], edit: Edit, heads: Any) -> list[float]:
-        with torch.no_grad():
+    def _scores(
+        self, examples: Sequence[Example], edit: Edit, heads: Any, record: Recorded | None = None
+    ) -> list[float]:
+        with torch.no_grad(), ExitStack() as stack:
+            if record is not None:
+                stack.enter_context(record.only(*wanted_rows(examples)))
             scores: list[float] = self._run(examples, edit, heads).double().tolist()
         return scores
 
