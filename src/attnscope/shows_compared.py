@@ -178,7 +178,7 @@ class ComparedShows:
         self,
         image: Any,
         layer: int | None = None,
-        heads: Sequence[int] | None = None,
+        heads: int | Sequence[int] | None = None,
         *,
         other: Any = None,
         show: str = "both",

@@ -1,27 +1,33 @@
-"""The pages about measures: their code runs, and they name every measure and quantity there is."""
+"""The pages of the documentation: their code runs; those about measures name each there is."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from attnscope import measures
+from tests import readers
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "measures"
-PAGES = sorted(FOLDER.glob("*.md"))
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+DOCS = readers.ROOT / "docs"
+PAGES = sorted((DOCS / "measures").glob("*.md"))
+WITH_CODE = [
+    page
+    for page in (readers.ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
+    if readers.BLOCK.search(page.read_text())
+]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_code_on_a_page_runs(page: Path) -> None:
-    blocks = BLOCK.findall(page.read_text())
-    assert blocks
-    names: dict[str, Any] = {"__name__": page.stem}
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), names)
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+@pytest.mark.filterwarnings("ignore::attnscope.AttnscopeWarning")
+def test_the_code_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    readers.run(page)
+
+
+def test_pages_about_measures_have_code() -> None:
+    assert set(PAGES) <= set(WITH_CODE)
 
 
 def test_every_measure_and_quantity_is_on_a_page() -> None:

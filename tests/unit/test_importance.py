@@ -40,10 +40,35 @@ def test_on_shuffled_texts_they_are_of_no_use(analytic, tokenizer) -> None:
     assert (table["null"] <= 0).all()
     assert (table["null_high"] <= 0).all()
     assert list(table.columns) == [
-        "layer", "head", "importance", "low", "high", "null", "null_low", "null_high",
+        "layer", "head", "importance", "low", "high", "texts",
+        "null", "null_low", "null_high", "null_texts",
     ]  # fmt: skip
     plain = attnscope.importance(analytic, tokenizer, texts, right, null=False)
-    assert list(plain.columns) == ["layer", "head", "importance", "low", "high"]
+    assert list(plain.columns) == ["layer", "head", "importance", "low", "high", "texts"]
+
+
+@pytest.mark.parametrize(
+    ("null", "n_texts", "taken"), [(None, 36, 9), (None, 12, 8), (None, 3, 3), (3, 12, 3),
+    (50, 4, 4), (True, 12, 12)],
+)  # fmt: skip
+def test_the_null_is_of_as_many_texts_as_it_says(analytic, tokenizer, null, n_texts, taken) -> None:
+    texts, right = cut(repeated(n_texts, length=3))
+    table = attnscope.importance(analytic, tokenizer, texts, right, null=null)
+    assert set(table["texts"]) == {n_texts}
+    assert set(table["null_texts"]) == {taken}
+    again = attnscope.importance(analytic, tokenizer, texts, right, null=True)
+    alike = np.array_equal(table["null"], again["null"])
+    assert alike == (taken == n_texts)
+
+
+def test_one_text_has_no_interval_and_a_warning_says_so(analytic, tokenizer) -> None:
+    texts, right = cut(repeated(2))
+    with pytest.warns(AttnscopeWarning, match="one text has no interval: low and high are NaN"):
+        table = attnscope.importance(analytic, tokenizer, texts[:1], right[:1])
+    assert np.isnan([*table["low"], *table["null_high"]]).all()
+    with pytest.warns(AttnscopeWarning, match="a null of one text has no interval"):
+        table = attnscope.importance(analytic, tokenizer, texts, right, null=1)
+    assert np.isfinite(table["low"]).all()
 
 
 def keeper(kept: list[torch.Tensor]) -> Any:
@@ -228,7 +253,7 @@ def test_models_without_a_head_or_a_mask(tokenizer) -> None:
     with pytest.raises(InputError, match="target 'good' is no class of BertForSequenceClassific"):
         attnscope.importance(classifier.eval(), tokenizer, ["w1"], ["good"])
     with pytest.warns(AttnscopeWarning, match="the model is in training mode"):
-        attnscope.importance(classifier.train(), tokenizer, ["w1"], [1], null=False)
+        attnscope.importance(classifier.train(), tokenizer, ["w1", "w2"], [1, 0], null=False)
 
 
 def test_bootstrap_intervals_are_those_of_scipy() -> None:

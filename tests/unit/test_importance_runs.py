@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
+from torch import nn
 
 import attnscope
 from attnscope import InputError
@@ -31,7 +32,8 @@ def naive(model: Any, tokenizer: Any, texts: list[str]) -> dict[tuple[int, int],
         for text in texts:
             ids = tokenizer(text, return_tensors="pt").input_ids
             with torch.no_grad():
-                found.append(float(model(input_ids=ids, labels=ids).loss))
+                logits = model(input_ids=ids).logits
+                found.append(float(nn.functional.cross_entropy(logits[0, :-1], ids[0, 1:])))
         return np.array(found)
 
     base, found = losses(), {}
@@ -117,6 +119,38 @@ def test_models_that_hand_things_on_otherwise_are_run_whole(tokenizer) -> None:
     texts = ["w1 w2 w3 w4 w9", "w7 w7 w8"]
     found = of(attnscope.importance(model, tokenizer, texts, null=False))
     assert ran.count("transformer.h.1.attn") <= ran.count("transformer.h.0.attn")
+    for cell, value in naive(model, tokenizer, texts).items():
+        assert found[cell] == pytest.approx(value, abs=2e-5)
+
+
+def test_logits_are_made_where_they_are_read(tokenizer, monkeypatch) -> None:
+    model, rows = build("gpt2"), []
+    model.lm_head.register_forward_hook(lambda *args: rows.append(args[2].shape[:-1]))
+    texts, targets = ["w1 w2 w3 w4 w9", "w7 w7 w8"], [" w3 w4", " w5"]
+    found = attnscope.importance(model, tokenizer, texts, targets, null=False)
+    assert rows[:3] == [(1, 5), (1, 6), (2, 6)]  # kind of model, shapes, base
+    assert rows[3:] == [(4 * 3,)] * 3  # trial, four heads of each layer: three words are asked for
+    monkeypatch.setattr(importance, "unembedding_of", lambda *_: None)
+    expected = attnscope.importance(model, tokenizer, texts, targets, null=False)
+    assert rows[-1] == (8, 6)
+    np.testing.assert_allclose(found["importance"], expected["importance"], atol=1e-6)
+
+
+class Penalised(hf.GPT2LMHeadModel):
+    """A GPT-2 whose logits depend on where they are."""
+
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, **others: Any) -> Any:
+        output = super().forward(input_ids=input_ids, attention_mask=attention_mask, **others)
+        output.logits = output.logits * torch.arange(1, 1 + output.logits.shape[-2])[:, None]
+        return output
+
+
+def test_logits_that_depend_on_their_place_are_made_everywhere(tokenizer) -> None:
+    torch.manual_seed(0)
+    model = Penalised(build("gpt2").config).eval()
+    make_peaked(model)
+    texts = ["w1 w2 w3 w4 w9", "w7 w7 w8"]
+    found = of(attnscope.importance(model, tokenizer, texts, null=False))
     for cell, value in naive(model, tokenizer, texts).items():
         assert found[cell] == pytest.approx(value, abs=2e-5)
 
