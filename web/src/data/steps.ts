@@ -103,7 +103,7 @@ function normalise(row: Row, sink: number | null): void {
   if (row.sinkExp !== null) row.sinkWeight = row.sinkExp / row.total;
 }
 
-export function dotOf({ queries, keys, dim, first }: HeadVectors, query: number, key: number): number {
+function dotOf({ queries, keys, dim, first }: HeadVectors, query: number, key: number): number {
   let sum = 0;
   for (let n = 0, q = (query - first) * dim, k = key * dim; n < dim; n++) sum += queries[q + n]! * keys[k + n]!;
   return sum;

@@ -5,7 +5,7 @@ import type { Row, StepName } from "./steps";
 
 /** Decimals of scores and of weights, wherever they are printed. */
 export const SCORE_DECIMALS = 3;
-export const WEIGHT_DECIMALS = 3;
+const WEIGHT_DECIMALS = 3;
 
 /** `÷ √64`, `÷ 16`, `× 0.3`: what the scaling is, in its simplest form. */
 export function scalingText({ scaling, dim }: RulesSpec): string {

@@ -34,7 +34,7 @@ const DESIGNED: [number, number, number][] = [
 ];
 const BASE: Record<Mode, number> = { light: 0.58, dark: 0.71 };
 
-export function oklab({ l, c, h }: Oklch): Rgb {
+function oklab({ l, c, h }: Oklch): Rgb {
   const angle = (h * Math.PI) / 180;
   return [l, c * Math.cos(angle), c * Math.sin(angle)];
 }

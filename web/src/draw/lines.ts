@@ -139,7 +139,7 @@ function bucketTable(encoding: Weights["encoding"]): Uint8Array {
 }
 
 /** The middle weight of a bucket. */
-export function bucketWeight(bucket: number): number {
+function bucketWeight(bucket: number): number {
   const [low, high] = [bucket / BUCKETS, (bucket + 1) / BUCKETS];
   return (low * low + high * high) / 2;
 }
@@ -180,7 +180,7 @@ function addLine(context: CanvasRenderingContext2D, queryRow: number, keyRow: nu
   context.quadraticCurveTo(x1 - quarter, y1, x1, y1);
 }
 
-export function rowMiddle(row: number, frame: Frame): number {
+function rowMiddle(row: number, frame: Frame): number {
   return (row + 0.5) * frame.row - frame.top;
 }
 

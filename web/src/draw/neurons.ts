@@ -62,7 +62,7 @@ export function paintNeurons(context: CanvasRenderingContext2D, painter: StripPa
   paintMarks(context, picture);
 }
 
-export function rowsSeen(range: Range, frame: Frame): number[] {
+function rowsSeen(range: Range, frame: Frame): number[] {
   const first = Math.max(range.start, range.start + Math.floor(frame.top / frame.row));
   const last = Math.min(range.stop, range.start + Math.ceil((frame.top + frame.height) / frame.row));
   return Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i);

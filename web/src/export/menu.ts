@@ -26,14 +26,14 @@ export function saveMenu(inside: HTMLElement, name: string): HTMLElement {
   return menu;
 }
 
-export async function svgOf(root: HTMLElement): Promise<Blob> {
+async function svgOf(root: HTMLElement): Promise<Blob> {
   const { width, height } = root.getBoundingClientRect();
   const pen = new Recorder(`clip-${Math.random().toString(36).slice(2, 8)}`);
   drawView(pen, root);
   return new Blob([pen.svg(width, height)], { type: "image/svg+xml" });
 }
 
-export async function pngOf(root: HTMLElement): Promise<Blob> {
+async function pngOf(root: HTMLElement): Promise<Blob> {
   const { width, height } = root.getBoundingClientRect();
   const canvas = root.ownerDocument.createElement("canvas");
   [canvas.width, canvas.height] = [Math.ceil(width * SCALE), Math.ceil(height * SCALE)];

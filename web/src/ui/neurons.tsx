@@ -42,7 +42,7 @@ export interface NeuronsProps {
   explain(query: number, key: number): void;
 }
 
-export const NO_NUMBERS = new Map<number, Partner>();
+const NO_NUMBERS = new Map<number, Partner>();
 
 export function Neurons(props: NeuronsProps) {
   const { sides, shown } = props;
