@@ -52,12 +52,15 @@ def test_single_colors_are_the_same(screen, mode):
     assert list(colors.NEUTRAL[mode]) == screen[mode]["neutral"]
     assert list(colors.MAP_MISSING[mode]) == screen[mode]["missing"]
     assert list(colors.SHADE[mode]) == screen[mode]["shade"]
+    assert list(colors.SIGNED[mode]) == screen[mode]["above"]
+    assert [list(color) for color in colors.signed_colors(mode)] == screen[mode]["gained"]
 
 
-def test_the_colors_over_a_picture_are_the_same(screen):
-    there = [list(map(float, re.findall(r"[\d.]+", one))) for one in screen["light"]["patches"]]
-    ours = colors.patch_ramp() * [255, 255, 255, 1]
-    np.testing.assert_allclose(ours, there, atol=1e-9)
+@pytest.mark.parametrize("name", ["patches", "changes"])
+def test_the_colors_over_a_picture_are_the_same(screen, name):
+    there = [list(map(float, re.findall(r"[\d.]+", one))) for one in screen["light"][name]]
+    ramp = {"patches": colors.patch_ramp, "changes": colors.signed_patch_ramp}[name]()
+    np.testing.assert_allclose(ramp * [255, 255, 255, 1], there, atol=1e-9)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -81,6 +81,36 @@ def told(trace: Trace) -> Figure:
     return attnscope.Documents(made).text_view(layer=1, head=2, theme="dark").figure()
 
 
+def compared(trace: Trace) -> attnscope.Comparison:
+    """With another trace, of a text with one word more and one replaced."""
+    names = [*NAMES[:2], "old", *NAMES[2:6], "rug", *NAMES[7:]]
+    other = attnscope.from_attention(np.flip(pattern(4, 6, 13), 1).copy(), names)
+    return attnscope.compare(trace, other, names=("before", "after"))
+
+
+def pinned(view: attnscope.View, index: int = 4) -> attnscope.View:
+    view.spec["state"]["pinned"] = {"side": "query", "index": index}
+    return view
+
+
+def compared_patches(trace: Trace) -> attnscope.Comparison:
+    """With another trace of the same patches."""
+    return attnscope.compare(trace, patches(1), names=("before", "after"))
+
+
+def compared_neurons(trace: Trace) -> attnscope.View:
+    """With a trace of one token less."""
+    cut = trace.stream()
+    layer = cut.layers[0]
+    tokens = Tokens.plain(NAMES[:9])
+    fewer = QKLayer(layer.queries[:, :9], layer.keys[:, :9], layer.spec, (0,), np.array([0]))
+    other = Trace([Stream("self", (0,), (fewer,), tokens, tokens)])
+    return attnscope.compare(trace, other).neuron_view(0, 0, 6)
+
+
+GREY = np.full((60, 80, 3), 0.5)
+
+
 def measured(trace: Trace) -> Figure:
     view = trace.heads_view("entropy").widget()
     view.opened = {"layer": 1, "head": 2}
@@ -126,6 +156,25 @@ SCENES = [
     Scene("documents-dark", plain, told),
     Scene("generation", causal_map, lambda t: t.generation_view(2, 1, 2, start=6).figure(width=4)),
     Scene("image-dark", patches, pictured),
+    Scene("compared-head", plain, lambda t: pinned(compared(t).head_view(1, [2])).figure()),
+    Scene(
+        "changed-head-dark", plain,
+        lambda t: compared(t).head_view(1, [2, 3], show="difference", theme="dark").figure(),
+    ),
+    Scene("compared-matrix", plain, lambda t: compared(t).matrix_view(1, 2).figure()),
+    Scene("changed-model", plain, lambda t: compared(t).model_view(show="difference").figure()),
+    Scene("compared-text", plain, lambda t: compared(t).text_view(4, layer=1, head=2).figure()),
+    Scene(
+        "changed-text", plain,
+        lambda t: compared(t).text_view(4, layer=1, head=2, show="difference").figure(),
+    ),
+    Scene(
+        "changed-image", patches,
+        lambda t: compared_patches(t).image_view(
+            GREY, layer=1, heads=[2], query=5, grid=(3, 4), show="difference"
+        ).figure(),
+    ),
+    Scene("compared-neurons", causal, lambda t: compared_neurons(t).figure()),
     Scene("text", plain, lambda t: plot.text(t, 3, layer=1, head=2, width=3, ax=new())),
 ]  # fmt: skip
 

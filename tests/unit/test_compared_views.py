@@ -144,8 +144,6 @@ def test_what_a_comparison_cannot_show_is_refused():
         comparison.matrix_view(head="max")
     with pytest.raises(InputError, match=r"no stream 'self:first' in this trace"):
         comparison.head_view(stream="self:first")
-    with pytest.raises(InputError, match="a comparison cannot be drawn as a figure from its view"):
-        comparison.head_view().figure()
     with pytest.raises(TypeError, match="has no option 'color'"):
         comparison.head_view(color="log")
 

@@ -6,12 +6,13 @@ Nothing here touches pyplot.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnscope import plot
 from attnscope.errors import InputError
+from attnscope.hosts.image_compared import draw_compared
 from attnscope.hosts.image_patches import draw_image
 from attnscope.hosts.image_texts import draw_generation, draw_texts
 from attnscope.hosts.shown import (
@@ -22,6 +23,7 @@ from attnscope.hosts.shown import (
     part_shown,
     pin_shown,
     pinned_option,
+    quantity_shown,
     shown_head,
     shown_row,
     shown_stream,
@@ -67,14 +69,13 @@ def figure_of(trace: Trace, spec: Spec, *, width: float | None = None) -> Figure
             f"the {spec['view']} view cannot be drawn as a figure yet: save it as a page, whose "
             "Save button makes an SVG or PNG of the screen."
         )
+    figure, across = empty_figure(), None if width is None else _number("width", width)
     if any("pair" in shown for shown in spec["streams"]):
-        raise InputError(
-            "a comparison cannot be drawn as a figure from its view: save it as a page, whose Save "
-            "button makes an SVG or PNG of the screen, or take comparison.difference."
-            "matrix_view(..., quantity='difference')."
+        draw_compared(
+            COMPARED.get(spec["view"], [DRAWN[spec["view"]]]), trace, spec, figure, across
         )
-    figure = empty_figure()
-    DRAWN[spec["view"]](trace, spec, figure, None if width is None else _number("width", width))
+    else:
+        DRAWN[spec["view"]](trace, spec, figure, across)
     return figure
 
 
@@ -90,33 +91,46 @@ def _head(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> None
     row = shown_row(spec, shown)
     plot.lines(
         trace, row["layer"], active_heads(spec, row) or None, ax=figure, width=width,
-        **pinned_option(trace, spec), **common(spec), **display_of(spec),
+        quantity=quantity_shown(spec), **pinned_option(trace, spec), **common(spec),
+        **display_of(spec),
     )  # fmt: skip
 
 
 def _model(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> None:
     """The grid, and beside it the head that is opened."""
-    shown, opened = shown_stream(spec), opened_cell(spec)
-    stream = trace.streams[shown["name"]]
-    named = {
-        "layers": [row["layer"] for row in shown["layers"]],
-        "heads": None if _is_whole(stream, shown) else shown["layers"][0]["heads"],
-        "cells": spec["state"]["cells"],
-        **common(spec),
-        **display_of(spec),
-    }
+    opened = opened_cell(spec)
     if opened is None:
-        plot.model(trace, ax=figure, width=width, **named)
+        _grid(trace, spec, figure, width)
         return
-    ink = ink_of(spec["theme"])
+    shown, ink = shown_stream(spec), ink_of(spec["theme"])
+    stream = trace.streams[shown["name"]]
     rows = max(len(stream.query), len(stream.key))
     figure.set(size_inches=(width or PAGE, min(max(3.2, rows * 0.15), 8)), facecolor=ink.bg)
     figure.set_layout_engine("constrained")
     grid, detail = figure.subplots(1, 2, width_ratios=(1.5, 1))
-    plot.model(trace, ax=grid, marked=opened, **named)
+    _grid(trace, spec, grid, None)
+    _opened(trace, spec, detail, None)
+
+
+def _grid(trace: Trace, spec: Spec, ax: Any, width: float | None) -> None:
+    """Every head shown; the one that is opened has a frame."""
+    shown = shown_stream(spec)
+    whole = _is_whole(trace.streams[shown["name"]], shown)
+    plot.model(
+        trace, [row["layer"] for row in shown["layers"]],
+        None if whole else shown["layers"][0]["heads"], cells=spec["state"]["cells"],
+        quantity=quantity_shown(spec), marked=opened_cell(spec), ax=ax, width=width,
+        **common(spec), **display_of(spec),
+    )  # fmt: skip
+
+
+def _opened(trace: Trace, spec: Spec, ax: Any, width: float | None) -> None:
+    """The head that is opened in the model view, as curves in its layer's colour."""
+    ink, opened = ink_of(spec["theme"]), opened_cell(spec)
+    assert opened is not None
     mean = opened["head"] is None
     color = NEUTRAL[ink.mode] if mean else layer_color(opened["layer"], ink.mode)
-    _one_head(trace, spec, detail, opened, color, None)
+    _one_head(trace, spec, ax, opened, color, width)
 
 
 def _is_whole(stream: Stream, shown: StreamSpec) -> bool:
@@ -181,21 +195,35 @@ def _matrix(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> No
 
 def _heads(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> None:
     """The map of the measure, and beside it the head that is opened."""
-    shown, opened, ink = shown_stream(spec), opened_cell(spec), ink_of(spec["theme"])
-    given = next((m for m in shown["measures"] if m["name"] == spec["state"]["measure"]), None)
-    measure = given or shown["measures"][0]
+    shown, ink = shown_stream(spec), ink_of(spec["theme"])
+    opened = opened_cell(spec)
     if opened is None or opened["head"] is None:
-        draw_measure(figure, shown["layers"], measure, ink, None, width)
+        _measured(trace, spec, figure, width)
         return
     tall = 0.3 * len(shown["layers"]) + 1
     figure.set(size_inches=(width or PAGE, min(max(3.0, tall), 8)), facecolor=ink.bg)
     figure.set_layout_engine("constrained")
     grid, detail = figure.subplots(1, 2)
-    draw_measure(grid, shown["layers"], measure, ink, opened, None)
-    tokens = spec["state"]["filter"]
+    _measured(trace, spec, grid, None)
+    _opened_map(trace, spec, detail, None)
+
+
+def _measured(_: Trace, spec: Spec, ax: Any, width: float | None) -> None:
+    """The map of the measure; the head that is opened has a frame."""
+    shown, ink = shown_stream(spec), ink_of(spec["theme"])
+    given = next((m for m in shown["measures"] if m["name"] == spec["state"]["measure"]), None)
+    measure = given or shown["measures"][0]
+    draw_measure(ax, shown["layers"], measure, ink, opened_cell(spec), width)
+
+
+def _opened_map(trace: Trace, spec: Spec, ax: Any, width: float | None) -> None:
+    """The head that is opened in the heads view, as a heat map."""
+    opened, state = opened_cell(spec), spec["state"]
+    assert opened is not None
     plot.head(
-        trace, opened["layer"], opened["head"], stream=shown["name"], ax=detail, tokens=tokens,
-        theme=spec["theme"], color=spec["state"]["color"],
+        trace, opened["layer"], opened["head"], stream=state["stream"], ax=ax,
+        tokens=state["filter"], theme=spec["theme"], color=state["color"],
+        quantity=quantity_shown(spec), width=width,
     )  # fmt: skip
 
 
@@ -210,3 +238,9 @@ DRAWN: dict[str, Callable[[Trace, Spec, Figure, float | None], None]] = {
     "image": draw_image,
 }
 """How each view is drawn."""
+
+COMPARED: dict[str, Sequence[Callable[[Trace, Spec, Any, float | None], None]]] = {
+    "model": (_grid, _opened),
+    "heads": (_measured, _opened_map),
+}
+"""What draws a view of comparisons, and the head opened in it, where the two are drawn apart."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from attnscope.hosts.shown import pin_shown, shown_stream
+from attnscope.hosts.shown import Part, pin_shown, shown_stream, shown_whole
 from attnscope.measures import QUANTITIES
 from attnscope.measures.together import together
 from attnscope.plot.cut import cut_stream
@@ -47,6 +48,30 @@ def draw_texts(trace: Trace, spec: Spec, figure: Figure, width: float | None) ->
     title = spec["title"] if listed else shaded[0].said
     left = f" · the first {MOST} of {len(found)} texts" if len(found) > len(shown) > 1 else ""
     draw_prose(figure, paragraphs, (title or "Texts") + left, ink, width)
+
+
+def draw_compared_texts(
+    trace: Trace, parts: Sequence[Part], figure: Figure, width: float | None
+) -> None:
+    """The text of each trace under its name, on one scale; or one text with the difference."""
+    spec = parts[0].spec
+    ink, whole = ink_of(spec["theme"]), shown_whole(spec)
+    streams = {one["name"]: one for one in spec["streams"]}
+    both = [_shaded(trace, spec, streams[name]) for name in whole["pair"]]
+    if len(parts) == 1:
+        merged = _one_map(trace, spec, whole)
+        less = replace(both[1], stream=merged, numbers=both[1].numbers - both[0].numbers)
+        shaded = [(whole, less)]
+    else:
+        shaded = [(streams[part.spec["state"]["stream"]], one)
+                  for part, one in zip(parts, both, strict=True)]  # fmt: skip
+    top = max(float(np.nanmax(np.abs(one.numbers), initial=0)) for _, one in shaded)
+    paragraphs = []
+    for part, (shown, one) in zip(parts, shaded, strict=True):
+        first, *rest = _paragraphs(spec, shown, one, ink, top, signed=len(parts) == 1)
+        head = " · ".join(filter(None, [part.name, first.head]))
+        paragraphs += [replace(first, head=head), *rest]
+    draw_prose(figure, paragraphs, shaded[0][1].said, ink, width)
 
 
 def _matches(spec: Spec, shown: StreamSpec) -> bool:
@@ -132,7 +157,8 @@ def _subject(
     """The side and place of the token pinned here; the one row of a text that has no other."""
     if stream.query is not stream.key and len(stream.query) == 1:
         return "query", 0
-    pin = pin_shown(trace, spec) if spec["state"]["stream"] == shown["name"] else None
+    own = spec["state"]["stream"].partition(":")[0] == shown["name"].partition(":")[0]
+    pin = pin_shown(trace, spec) if own else None
     return None if pin is None else (pin["side"], pin["index"])
 
 
@@ -151,13 +177,24 @@ def _mean_down(rows: Float[np.ndarray, "query key"]) -> Float[np.ndarray, "key"]
     return mean
 
 
-def _paragraphs(spec: Spec, shown: StreamSpec, shaded: Shaded, ink: Ink) -> list[Paragraph]:
-    """The text; or both, where queries and keys are different tokens."""
+def _paragraphs(
+    spec: Spec,
+    shown: StreamSpec,
+    shaded: Shaded,
+    ink: Ink,
+    top: float | None = None,
+    signed: bool = False,
+) -> list[Paragraph]:
+    """The text; or both, where queries and keys are different tokens.
+
+    `top` has the full colour (None: the largest number); with `signed` numbers below 0 have one.
+    """
     one = shaded.stream.query is shaded.stream.key
     fixed = not one and len(shaded.stream.query) == 1
-    label = QUANTITIES[spec["state"]["quantity"]].label.lower()
+    label = "difference" if signed else QUANTITIES[spec["state"]["quantity"]].label.lower()
     head = _known(shown["document"]) if "document" in shown else ""
-    top = np.nanmax(shaded.numbers, initial=0)
+    top = np.nanmax(shaded.numbers, initial=0) if top is None else top
+    scale = shades_of(top, label, ink.mode, signed=signed)
     made = []
     for side in ("key",) if one or fixed else SIDES:
         tokens = getattr(shaded.stream, side)
@@ -169,7 +206,7 @@ def _paragraphs(spec: Spec, shown: StreamSpec, shaded: Shaded, ink: Ink) -> list
             {**side_spec(tokens), "spaced": spaced(tokens)},
             Paragraph(
                 (), (), shaded.numbers if coloured else np.zeros(len(tokens)),
-                shades_of(top, label, ink.mode) if coloured else None,
+                scale if coloured else None,
                 head or ("" if one or fixed else f"{side} tokens"), framed,
             ),
         )  # fmt: skip

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from attnscope._numbers import index_of
 from attnscope.plot.cut import cut_part, place_in_cut
-from attnscope.plot.part import Part
+from attnscope.plot.part import Part as Cut
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
 from attnscope.views.display import CHECKS, Display
 from attnscope.wire.spec import CellSpec, LayerSpec, PinnedSpec, Spec, StreamSpec
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the pictures of a comparison: a spec that shows its stream, and what it is called."""
+
+    spec: Spec
+    name: str
+
+
+def parts_shown(spec: Spec) -> list[Part]:
+    """Both traces, or their difference, whichever is on the screen."""
+    names = {one["name"]: one["label"] for one in spec["streams"]}
+    whole = shown_stream(spec)
+    first, second = whole["pair"]
+    if spec["state"]["show"] == "both":
+        return [Part(_of(spec, part, "weight"), names[part]) for part in (first, second)]
+    return [Part(_of(spec, whole["name"], "difference"), f"{names[second]} minus {names[first]}")]
+
+
+def _of(spec: Spec, stream: str, quantity: str) -> Spec:
+    return {**spec, "state": {**spec["state"], "stream": stream, "quantity": quantity}}
+
+
+def quantity_shown(spec: Spec) -> str:
+    """What lines and cells are: weights, or the difference of two traces."""
+    return "difference" if "pair" in shown_stream(spec) else "weight"
 
 
 def common(spec: Spec) -> dict[str, Any]:
@@ -30,6 +58,12 @@ def display_of(spec: Spec) -> Display:
 def shown_stream(spec: Spec) -> StreamSpec:
     """The stream on the screen."""
     return next(s for s in spec["streams"] if s["name"] == spec["state"]["stream"])
+
+
+def shown_whole(spec: Spec) -> StreamSpec:
+    """Of a comparison, the stream of differences that the one on the screen belongs to."""
+    name = shown_stream(spec)["name"].partition(":")[0]
+    return next(s for s in spec["streams"] if s["name"] == name)
 
 
 def shown_row(spec: Spec, shown: StreamSpec) -> LayerSpec:
@@ -62,12 +96,13 @@ def opened_cell(spec: Spec) -> CellSpec | None:
     return cell if there else None
 
 
-def part_shown(trace: Trace, spec: Spec) -> Part:
+def part_shown(trace: Trace, spec: Spec) -> Cut:
     """The heads and tokens on the screen."""
     shown = shown_stream(spec)
     heads = {row["layer"]: row["heads"] for row in shown["layers"]}
     tokens = spec["state"]["filter"]
-    return cut_part(trace, shown["name"], tokens, False, heads, display_of(spec))
+    named = trace, shown["name"], tokens, False, heads, display_of(spec)
+    return cut_part(*named, quantity_shown(spec))
 
 
 def pin_shown(trace: Trace, spec: Spec) -> PinnedSpec | None:

@@ -51,6 +51,7 @@ STRIP_GROUND: dict[str, Rgb] = {"light": (241, 243, 246), "dark": (33, 37, 44)}
 POSITIVE: dict[str, Oklch] = {"light": (0.47, 0.19, 259), "dark": (0.74, 0.15, 250)}
 NEGATIVE: dict[str, Oklch] = {"light": (0.63, 0.18, 47), "dark": (0.74, 0.16, 55)}
 SHADE: dict[str, Rgb] = {"light": (255, 158, 74), "dark": (150, 78, 14)}
+SIGNED: dict[str, Rgb] = {"light": (116, 174, 255), "dark": (24, 84, 172)}
 WEIGHT: dict[str, Oklch] = {"light": (0.54, 0.14, 165), "dark": (0.78, 0.14, 168)}
 
 
@@ -188,6 +189,27 @@ def _diverging(t: float, mode: Mode) -> Oklch:
     size, hue = abs(t), 50 if t < 0 else 257
     lightness = 0.975 - 0.5 * size if mode == "light" else 0.22 + 0.58 * size
     return lightness, 0.17 * size**0.8, hue
+
+
+STRONG = 2
+"""A difference of 1 / STRONG or more has the full colour, as in the front end."""
+
+
+def signed_colors(mode: Mode) -> tuple[Rgb, Rgb]:
+    """The strongest colours of a difference: above zero, and below."""
+    return rgb(_diverging(1, mode)), rgb(_diverging(-1, mode))
+
+
+@cache
+def signed_patch_ramp() -> Float[np.ndarray, "129 4"]:
+    """The same as `patch_ramp` for differences: orange below 0, blue above."""
+    made = []
+    for t in (step / 64 - 1 for step in range(129)):
+        color = rgb(_diverging(t, "dark"))
+        made.append((*(channel / 255 for channel in color), 0.62 + 0.2 * abs(t)))
+    ramp = np.array(made)
+    ramp.setflags(write=False)
+    return ramp
 
 
 @cache

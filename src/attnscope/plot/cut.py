@@ -19,6 +19,7 @@ from attnscope.scores import ALL
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
+from attnscope.views.base import one_of
 from attnscope.views.display import Display
 
 
@@ -128,6 +129,7 @@ def cut_part(
     words: bool,
     heads: Mapping[int, Sequence[int]] | None,
     display: Display,
+    quantity: str = "weight",
 ) -> Part:
     """The part of a trace with the options of the head and model view; see `part_of`.
 
@@ -138,8 +140,10 @@ def cut_part(
         words: one row and column a word instead of a token.
         heads: numbers of the heads of each layer shown; None for all.
         display: whether special tokens are hidden, and rows renormalised.
+        quantity: `weight`, or the `difference` of a comparison.
     """
-    whole = part_of(trace, stream, None, words)
+    one_of("quantity", quantity, ("weight", "difference"))
+    whole = part_of(trace, stream, None, words, quantity)
     named = heads or {n: whole.stream.layer(n).heads for n in whole.stream.numbers}
     hide, again = display.get("hide_special", False), display.get("renormalise", False)
     cut = cut_stream(whole.stream, named, hide_special=hide, renormalise=again)

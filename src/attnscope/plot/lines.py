@@ -31,6 +31,7 @@ def lines(
     key: int | str | None = None,
     ax: Any = None,
     title: str | None = None,
+    quantity: str = "weight",
     words: bool = False,
     tokens: Any = None,
     stream: str | None = None,
@@ -48,6 +49,7 @@ def lines(
         key: position or text of a key to single out.
         ax: a matplotlib Axes; an empty Figure; or None for a new figure of pyplot.
         title: None for "Layer 5", "" for none.
+        quantity: `weight`; or `difference`, of `comparison.difference`, in two colours.
         words: one row a word instead of a token.
         tokens: a slice, (slice of queries, slice of keys), or segments as in "A→B".
         stream: may be left out where there is only one.
@@ -64,7 +66,7 @@ def lines(
     """
     number, ink, options = index_of("layer", layer), ink_of(theme), checked(display)
     whole = stream_of(trace, stream).layer(number)
-    part = cut_part(trace, stream, tokens, words, {number: whole.heads}, options)
+    part = cut_part(trace, stream, tokens, words, {number: whole.heads}, options, quantity)
     shown: list[int | None] = [*_chosen(part, number, heads, options)]
     shown += [None] if options.get("mean") and len(whole.heads) > 1 else []
     picture = Picture(

@@ -73,7 +73,7 @@ def scale_of(
     decades = decades_of(max(max(block.values.shape) * block.step for block in blocks))
     if low < 0:
         top = top_of(vmax, max(high, -low), 0)
-        return Scale(colors_of(cmap, ink, signed=True), _signed_norm(color, top, decades), label)
+        return Scale(colors_of(cmap, ink, signed=True), signed_norm(color, top, decades), label)
     low = low if quantity.low is None else quantity.low
     norm = _norm(color, low, top_of(vmax, high, low), decades)
     return Scale(colors_of(cmap, ink), norm, label)
@@ -120,7 +120,7 @@ def _norm(color: str, low: float, top: float, decades: int) -> Normalize:
     return Normalize(low, top)
 
 
-def _signed_norm(color: str, top: float, decades: int) -> Normalize:
+def signed_norm(color: str, top: float, decades: int) -> Normalize:
     """-top to top, 0 in the middle; sizes on the scale asked for."""
     if color == "linear":
         return Normalize(-top, top)

@@ -12,8 +12,19 @@ from matplotlib.patches import Rectangle
 
 from attnscope.measures import heads as table_of
 from attnscope.measures.known import stream_of
-from attnscope.plot.canvas import PAGE, axes_on, points, quiet_frame, write_title
-from attnscope.plot.colors import CELL_GROUND, MISSING, NEUTRAL, heat_ramp, hexed, layer_color
+from attnscope.plot.canvas import PAGE, axes_on, plain, points, quiet_frame, write_title
+from attnscope.plot.colors import (
+    CELL_GROUND,
+    MISSING,
+    NEUTRAL,
+    STRONG,
+    Rgb,
+    heat_ramp,
+    hexed,
+    layer_color,
+    signed_colors,
+    signed_map_ramp,
+)
 from attnscope.plot.curves import VECTORS
 from attnscope.plot.cut import cut_part
 from attnscope.plot.fonts import letters_for
@@ -44,6 +55,7 @@ def model(
     marked: CellSpec | None = None,
     ax: Any = None,
     title: str | None = None,
+    quantity: str = "weight",
     words: bool = False,
     tokens: Any = None,
     stream: str | None = None,
@@ -62,6 +74,7 @@ def model(
         marked: the cell with a frame, `{"layer": 4, "head": 5}`.
         ax: a matplotlib Axes; an empty Figure; or None for a new figure of pyplot.
         title: None for the model's name, "" for none.
+        quantity: `weight`; or `difference`, of `comparison.difference`, in two colours.
         words: one row and column a word instead of a token.
         tokens: a slice, (slice of queries, slice of keys), or segments as in "A→B".
         stream: may be left out where there is only one.
@@ -80,7 +93,7 @@ def model(
     ink, options = ink_of(theme), checked(display)
     chosen = stream_spec(stream_of(trace, stream), layers, heads)["layers"]
     named = {row["layer"]: row["heads"] for row in chosen}
-    part = cut_part(trace, stream, tokens, words, named, options)
+    part = cut_part(trace, stream, tokens, words, named, options, quantity)
     rows = _rows(trace, stream, named, options)
     ax = _framed(ax, rows, ink, width)
     style = cells
@@ -88,6 +101,10 @@ def model(
         style = "lines" if max(len(part.query), len(part.key)) <= LINES_UP_TO else "heat"
     _draw_all(ax, part, rows, style, options.get("threshold", 0.0), ink)
     _mark(ax, rows, marked, ink)
+    if part.quantity.signed:
+        said = f"blue: more, orange: less · full colour from ±{1 / STRONG:g}"
+        look = {"fontsize": 7, "color": ink.quiet, "ha": "center", "va": "top"}
+        plain(ax.annotate(said, (0.5, 0), (0, -4), "axes fraction", "offset points", **look))
     write_title(ax, title, trace.provenance.model, ink, letters_for([trace.provenance.model]))
     return ax
 
@@ -119,8 +136,10 @@ def _draw_all(ax: Axes, part: Part, rows: Rows, style: str, threshold: float, in
     for y, (layer, heads) in enumerate(rows.items()):
         for x, head in enumerate(heads):
             block = part.block(layer, head, DOTS)
-            block.values[block.values < threshold] = 0
-            draw(ax, block, layer, head, (x * (1 + GAP), y * (1 + GAP)), ink)
+            block.values[np.abs(block.values) < threshold] = 0
+            color = NEUTRAL[ink.mode] if head is None else layer_color(layer, ink.mode)
+            colors = signed_colors(ink.mode) if part.quantity.signed else (color,)
+            draw(ax, block, layer, colors, (x * (1 + GAP), y * (1 + GAP)), ink)
     many = sum(len(lines.get_segments()) for lines in ax.collections) > VECTORS
     for lines in ax.collections:
         lines.set_rasterized(many)
@@ -152,33 +171,41 @@ def _framed(ax: Any, rows: Rows, ink: Ink, width: float | None) -> Axes:
     return ax
 
 
+Colors = Sequence[Rgb]
+"""The colour of a head's weights; or two, of what it gained and of what it lost."""
+
+
 def _heat(
-    ax: Axes, block: Block, layer: int, _head: int | None, at: tuple[float, float], ink: Ink
+    ax: Axes, block: Block, layer: int, colors: Colors, at: tuple[float, float], ink: Ink
 ) -> None:
     missing = np.isnan(block.values)
-    codes = np.rint(np.sqrt(np.clip(np.nan_to_num(block.values), 0, 1)) * 254).astype(int)
-    image = heat_ramp(layer, ink.mode)[codes]
+    if len(colors) > 1:
+        share = np.clip(STRONG * np.nan_to_num(block.values), -1, 1)
+        codes = np.rint((np.sign(share) * np.sqrt(np.abs(share)) + 1) * 127.5).astype(int)
+        image = signed_map_ramp(ink.mode)[codes]
+    else:
+        codes = np.rint(np.sqrt(np.clip(np.nan_to_num(block.values), 0, 1)) * 254).astype(int)
+        image = heat_ramp(layer, ink.mode)[codes]
     image[missing & ~block.hidden] = MISSING[ink.mode]
     box = (at[0], at[0] + 1, at[1] + 1, at[1])
     ax.imshow(image, extent=box, interpolation="none", aspect="equal")
 
 
 def _lines(
-    ax: Axes, block: Block, layer: int, head: int | None, at: tuple[float, float], ink: Ink
+    ax: Axes, block: Block, _layer: int, colors: Colors, at: tuple[float, float], ink: Ink
 ) -> None:
     """Straight lines from the queries at the left to the keys at the right."""
     x, y = at
     ax.add_patch(Rectangle(at, 1, 1, facecolor=hexed(CELL_GROUND[ink.mode]), linewidth=0))
-    weights = np.nan_to_num(block.values)
-    query, key = np.nonzero(weights >= LEAST_ALPHA)
+    weights = np.nan_to_num(block.values) * (STRONG if len(colors) > 1 else 1)
+    query, key = np.nonzero(np.abs(weights) >= LEAST_ALPHA)
     pitch = (1 - 2 * INSET) / max(weights.shape)
     ends = np.empty((len(query), 2, 2))
     ends[:, :, 0] = x + INSET, x + 1 - INSET
     ends[:, :, 1] = y + INSET + (np.stack([query, key], 1) + 0.5) * pitch
-    color = NEUTRAL[ink.mode] if head is None else layer_color(layer, ink.mode)
     inks = np.empty((len(query), 4))
-    inks[:, :3] = np.array(color) / 255
-    inks[:, 3] = np.clip(weights[query, key], 0, 1)
+    inks[:, :3] = np.array(colors)[(weights[query, key] < 0).astype(int)] / 255
+    inks[:, 3] = np.clip(np.abs(weights[query, key]), 0, 1)
     wide = min(1.0, 0.4 * pitch * points(ax)[0] / (ax.get_xlim()[1] - ax.get_xlim()[0]))
     ax.add_collection(LineCollection(list(ends), colors=inks, linewidths=wide), autolim=False)
 

@@ -21,7 +21,7 @@ from attnscope.plot.colors import WEIGHT, hexed, rgb, signed_ramp
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.part import Part, part_of
-from attnscope.scores import QKLayer, widen
+from attnscope.scores import QKLayer, vectors_of, widen
 from attnscope.trace import Trace
 from attnscope.views.base import stream_spec
 from attnscope.views.neuron import check_vectors
@@ -102,8 +102,8 @@ def neurons(
     number, one = index_of("layer", layer), index_of("head", head)
     check_vectors(part.stream, stream_spec(part.stream, [number], [one]))
     at = position_of(part.stream.query, query)
-    found, place = part.stream.layer(number), part.stream.places(number, [one])[0]
-    assert isinstance(found, QKLayer)
+    found, place = vectors_of(part.stream.layer(number)), part.stream.places(number, [one])[0]
+    assert found is not None
     kept = _kept(found.rows([place], slice(at, at + 1))[0, 0], part.key)
     steps = steps_of(found, place, at, kept)
     name = part.stream.query.text[at]

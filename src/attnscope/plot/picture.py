@@ -24,7 +24,7 @@ from attnscope.plot.canvas import (
     thinned,
     wrapped,
 )
-from attnscope.plot.colors import Rgb, hexed
+from attnscope.plot.colors import STRONG, Rgb, hexed, signed_colors
 from attnscope.plot.curves import Frame, draw_curves, share_of
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink
@@ -51,7 +51,7 @@ class Picture:
 
     Attributes:
         part: the tokens.
-        maps: weights [query, key] a head.
+        maps: weights [query, key] a head; or differences, where the part's quantity has a sign.
         colors: one a head.
         pinned: the token singled out.
         threshold: smaller weights are not drawn.
@@ -64,6 +64,24 @@ class Picture:
     pinned: PinnedSpec | None
     threshold: float = 0.0
     notes: tuple[str, ...] = ()
+
+    @property
+    def signed(self) -> bool:
+        """Whether numbers below 0 are drawn too, in a colour of their own."""
+        return self.part.quantity.signed
+
+    @property
+    def strength(self) -> int:
+        """What a number is multiplied by to be drawn like a weight."""
+        return STRONG if self.signed else 1
+
+    def halves(self, ink: Ink) -> tuple[list[np.ndarray], list[Rgb]]:
+        """What is drawn, 0..1, and its colour: of differences what was gained, then lost."""
+        if not self.signed:
+            return list(self.maps), list(self.colors)
+        signs, colors = (1, -1), signed_colors(ink.mode)
+        parts = [np.clip(sign * STRONG * one, 0, 1) for sign in signs for one in self.maps]
+        return parts, [color for color in colors for _ in self.maps]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +118,11 @@ def draw_picture(
     ax.axis("off")
     if picture.pinned:
         _boxes(ax, picture, layout, ink)
-    only = [_only(weights, picture) for weights in picture.maps]
-    draw_curves(ax, only, picture.colors, layout.frame, foot.share, picture.threshold)
+    halves, colors = picture.halves(ink)
+    least, n_heads = min(1.0, picture.strength * picture.threshold), len(picture.maps)
+    for start in range(0, len(halves), n_heads):
+        only = [_only(weights, picture) for weights in halves[start : start + n_heads]]
+        draw_curves(ax, only, colors[start : start + n_heads], layout.frame, foot.share, least)
     for side in SIDES:
         _column(ax, picture, side, layout, ink, letters)
         _segments(ax, part, side, layout, ink, letters)
@@ -175,26 +196,38 @@ def _boxes(ax: Any, picture: Picture, layout: Layout, ink: Ink) -> None:
     rows = [m[at] if own == "query" else m[:, at] for m in picture.maps]
     left, right = layout.key if other == "key" else layout.query
     width, least = (right - left) / len(rows), max(LEAST_BOX, picture.threshold)
-    for head, (row, color) in enumerate(zip(rows, picture.colors, strict=True)):
-        for place in np.flatnonzero(np.isnan(row) | (row >= least)):
+    gained, lost = signed_colors(ink.mode)
+    for head, (row, own_color) in enumerate(zip(rows, picture.colors, strict=True)):
+        for place in np.flatnonzero(np.isnan(row) | (np.abs(row) >= least)):
             box = (left + head * width, place * layout.row + 0.5), width, layout.row - 1
-            look = {"facecolor": hexed(color), "alpha": float(row[place])}
+            color = own_color if not picture.signed else lost if row[place] < 0 else gained
+            alpha = min(1.0, picture.strength * abs(float(row[place])))
+            look = {"facecolor": hexed(color), "alpha": alpha}
             if np.isnan(row[place]):
                 look = {"fill": False, "edgecolor": ink.quiet, "hatch": "/////"}
             ax.add_patch(Rectangle(*box, zorder=0.5, linewidth=0, **look))
     means = fused(np.stack(rows)[:, None], "mean")[0]
-    _numbers(ax, means, max(LEAST_NUMBER, picture.threshold), other, layout, ink)
+    signed = "+" if picture.signed else ""
+    _numbers(ax, means, max(LEAST_NUMBER, picture.threshold), other, layout, ink, signed)
 
 
 def _numbers(
-    ax: Any, means: np.ndarray, least: float, side: SideName, layout: Layout, ink: Ink
+    ax: Any,
+    means: np.ndarray,
+    least: float,
+    side: SideName,
+    layout: Layout,
+    ink: Ink,
+    signed: str,
 ) -> None:
     """The strongest means, beside their tokens."""
-    best = np.argsort(-np.nan_to_num(means), kind="stable")[:NUMBERED]
+    size = np.abs(np.nan_to_num(means))
+    best = np.argsort(-size, kind="stable")[:NUMBERED]
     x, align = (layout.key[1] + 3, "left") if side == "key" else (layout.query[0] - 3, "right")
     look = {"fontsize": layout.size * 0.85, "color": ink.quiet, "va": "center_baseline"}
-    for place in best[np.nan_to_num(means[best]) >= least]:
-        ax.text(x, layout.frame.middle(int(place)), f"{means[place]:.3f}", ha=align, **look)
+    for place in best[size[best] >= least]:
+        text = f"{means[place]:{signed}.3f}".replace("-", "−")
+        ax.text(x, layout.frame.middle(int(place)), text, ha=align, **look)
 
 
 def _has_segments(part: Part) -> bool:
@@ -238,15 +271,24 @@ class Foot:
         """What weights are multiplied by to give opacities."""
         return 1.0 if self.picture.pinned else share_of(len(self.names), self.rows)
 
+    @property
+    def _named(self) -> bool:
+        """Whether each head has a colour, which is named."""
+        return len(self.names) > 1 and not self.picture.signed
+
     def notes(self, room: float, letters: Letters) -> str:
         """Lines of text."""
-        opacity = "weight" if self.share == 1 else f"weight × {self.share:.2f}"
+        drawn = f"difference × {STRONG}" if self.picture.signed else "weight"
+        opacity = drawn if self.share == 1 else f"{drawn} × {self.share:.2f}"
         notes = [f"opacity = {opacity}"]
         notes += [side_name("", self.every).strip(" ()")] if self.every > 1 else []
         notes += self.picture.notes
         if self.picture.threshold:
             notes.append(f"weights below {self.picture.threshold:g} are not drawn")
-        first = ["head"] if len(self.names) > 1 else []
+        first = ["head"] if len(self.names) > 1 and not self.picture.signed else []
+        if self.picture.signed:
+            first = ["heads " + ", ".join(filter(None, self.names))] if len(self.names) > 1 else []
+            first.append("blue: more, orange: less")
         words = " · ".join([*first, *notes]).split(" ")
         return wrapped(words, " ", room * 0.95, FOOT, letters)
 
@@ -258,14 +300,14 @@ class Foot:
     def height(self, room: float, letters: Letters) -> float:
         """Its height in points."""
         lines = self.notes(room, letters).count("\n") + 1
-        if len(self.names) > 1:
+        if self._named:
             lines += -(-len(self.names) // self.columns(room, letters))
         return lines * FOOT * 1.5
 
     def draw(self, ax: Any, room: float, ink: Ink, letters: Letters) -> None:
         """Under the Axes."""
         said = self.notes(room, letters)
-        if len(self.names) < 2:
+        if not self._named:
             look = {"fontsize": FOOT, "color": ink.quiet, "ha": "center", "va": "top"}
             plain(ax.annotate(said, (0.5, 0), (0, -3), "axes fraction", "offset points", **look))
             return

@@ -18,10 +18,10 @@ from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.patches import Rectangle
 
 from attnscope.plot.canvas import PAGE, axes_on, plain, wrapped, write_title
-from attnscope.plot.colors import SHADE, Mode, hexed, ink_on
+from attnscope.plot.colors import SHADE, SIGNED, Mode, hexed, ink_on
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink
-from attnscope.plot.maps import Scale, add_bar
+from attnscope.plot.maps import Scale, add_bar, signed_norm
 from attnscope.plot.wrapping import PADDING, Placed, flowed
 
 SIZE, HEAD = 8.5, 7.0
@@ -57,11 +57,18 @@ class Paragraph:
     quiet: frozenset[int] = frozenset()
 
 
-def shades_of(top: float, label: str, mode: Mode) -> Scale:
-    """The text view's colours: from the ground to orange, on a root scale up to `top`."""
+def shades_of(top: float, label: str, mode: Mode, *, signed: bool = False) -> Scale:
+    """The text view's colours: from the ground to orange, on a root scale up to `top`.
+
+    With `signed` orange is below 0, and blue above.
+    """
     ground = np.array({"light": (255, 255, 255), "dark": (19, 21, 25)}[mode])
     share = np.arange(256)[:, None] / 255
     ramp = ground + (np.array(SHADE[mode]) - ground) * share
+    if signed:
+        above = ground + (np.array(SIGNED[mode]) - ground) * share
+        ramp = np.concatenate([ramp[:0:-1], above])
+        return Scale(ListedColormap(ramp / 255), signed_norm("root", top or 1, 0), label)
     return Scale(ListedColormap(ramp / 255), PowerNorm(0.5, 0, top or 1, clip=True), label)
 
 
