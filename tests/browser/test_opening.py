@@ -75,8 +75,8 @@ def test_a_heat_map_is_drawn_before_the_rest_of_its_page_is_there(
 ) -> None:
     trace = vectors_trace(9)
     html = trace.matrix_view(1, 2, precision=precision).html()
-    kind = {"exact": "vectors", "int8": "rounded"}[precision]
-    with reading(html, place_of(html, f"{kind}/self/0")) as (view, send_rest):
+    behind = {"exact": "vectors/self/0", "int8": "rounded/self/0/0"}[precision]
+    with reading(html, place_of(html, behind)) as (view, send_rest):
         expect(view).to_have_attribute(STATE, "drawn")
         assert is_reading(view.page)
         point(view, 6, 4)

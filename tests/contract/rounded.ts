@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { boundsOff } from "../../web/src/data/planes";
 import { fromDense } from "../../web/src/data/decode";
 import { rowsOfVectors } from "../../web/src/data/rows";
-import { decodeArrays, headVectors } from "../../web/src/data/vectors";
+import { decodeArrays, headVectors, type Arrays } from "../../web/src/data/vectors";
 import type { ArraysMeta, RulesSpec } from "../../web/src/types";
 
 interface Packed {
@@ -16,7 +16,8 @@ interface Packed {
 interface Question {
   rules: RulesSpec;
   heads: number;
-  rounded: Packed;
+  /** By key head. */
+  rounded: Record<number, Packed>;
   bias: Packed | null;
   mask: Packed | null;
 }
@@ -24,9 +25,12 @@ interface Question {
 const arraysOf = (packed: Packed | null) => packed && decodeArrays({ meta: packed.meta, bytes: fromDense(packed.text, packed.size) });
 
 async function answer({ rules, heads, rounded, bias, mask }: Question) {
-  const arrays = { vectors: (await arraysOf(rounded))!, bias: await arraysOf(bias), mask: await arraysOf(mask) };
+  const shared = { bias: await arraysOf(bias), mask: await arraysOf(mask) };
+  const vectors = new Map<number, Arrays>();
+  for (const [keyHead, packed] of Object.entries(rounded)) vectors.set(Number(keyHead), (await arraysOf(packed))!);
   return Array.from({ length: heads }, (_, place) => {
-    const head = headVectors(arrays, rules, place);
+    const keyHead = rules.key_head[place]!;
+    const head = headVectors({ vectors: vectors.get(keyHead)!, keyHead, ...shared }, rules, place);
     const [weights, scores] = [false, true].map((scored) => [...rowsOfVectors(head, scored)(0, head.nQuery)]) as [number[], number[]];
     const row = (i: number) => ({ start: Math.floor(i / head.nKey), stop: Math.floor(i / head.nKey) + 1 });
     const { weight, ratio, score } = head.off!;

@@ -18,6 +18,8 @@ from attnscope.wire.spec import key_of
 from tests.node import Run, runs
 from tests.property.test_rounded import RULES, exact, layer_of
 
+SHARED = ("bias", "mask")
+
 run = runs(Path(__file__).parent / "rounded.ts")
 
 
@@ -37,10 +39,9 @@ def read(run: Run) -> dict[str, tuple[Any, Any]]:
         trace = Trace([Stream("self", (0,), (layer,), side, side)])
         spec = trace.matrix_view(precision="int8").spec
         replies = {key_of(request): reply for request, reply in answers(trace, spec)}
-        named = {
-            kind: packed(replies.get(f"{kind}/self/0")) for kind in ("rounded", "bias", "mask")
-        }
         rules = spec["streams"][0]["layers"][0]["rules"]
+        named: dict[str, Any] = {kind: packed(replies.get(f"{kind}/self/0")) for kind in SHARED}
+        named["rounded"] = {k: packed(replies[f"rounded/self/0/{k}"]) for k in rules["key_head"]}
         asked.append({"rules": rules, "heads": 4, **named})
     return dict(zip(RULES, zip(layers, run(asked), strict=True), strict=True))
 

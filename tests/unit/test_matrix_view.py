@@ -9,11 +9,12 @@ import pytest
 
 import attnscope
 from attnscope import InputError
-from attnscope.scores import QKLayer
+from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
-from attnscope.wire.replies import answer, carried, requests_of
+from attnscope.wire.replies import answer, carried, is_early, requests_of
+from attnscope.wire.spec import key_of
 from tests.map_tiles import arrays_of, layer_of, tile, trace_of
 
 
@@ -28,8 +29,8 @@ def test_precision_is_exact_until_a_page_grows_large_or_as_asked() -> None:
     ]:
         spec = trace.matrix_view(precision=precision).spec
         assert shown[spec.get("precision")] == expected
-        kinds = [request["kind"] for request in requests_of(spec)]
-        assert kinds == ["rounded" if expected == "int8" else "vectors"]
+        kinds = {request["kind"] for request in requests_of(spec)}
+        assert kinds == {"rounded" if expected == "int8" else "vectors"}
     assert trace_of(layer_of(9)).heads_view(precision="int8").spec["precision"] == "int8"
 
 
@@ -49,13 +50,36 @@ def test_a_page_states_its_error_and_whoever_asks_python_gets_exact_vectors() ->
     stated, replies = carried(trace, spec)
     assert "error" not in spec
     assert 0 < stated["error"]["typical"] <= stated["error"]["largest"] < 0.2
-    assert [request["kind"] for request, _ in replies] == ["rounded", "rounded"]
+    heads = trace.streams["self"].layer(0).heads
+    wanted = [f"rounded/self/{layer}/{head}" for layer in (0, 1) for head in heads]
+    assert [key_of(request) for request, _ in replies] == wanted
     exact = arrays_of(answer(trace, spec, {"kind": "vectors", "stream": "self", "layer": 1}))
     assert (exact["keys"] == trace.streams["self"].layer(1).keys).all()
     unasked = trace.matrix_view(precision="exact").spec
     assert carried(trace, unasked)[0] is unasked
     with pytest.raises(InputError, match="asked for rounded of layer 0"):
-        answer(trace, unasked, {"kind": "rounded", "stream": "self", "layer": 0})
+        answer(trace, unasked, {"kind": "rounded", "stream": "self", "layer": 0, "key_head": 0})
+    for wrong in ("0", 7, True, None):
+        asked = {"kind": "rounded", "stream": "self", "layer": 0, "key_head": wrong}
+        with pytest.raises(InputError, match="asked for rounded of layer 0"):
+            answer(trace, spec, asked)
+
+
+def test_heads_that_share_their_keys_are_rounded_together_and_those_shown_come_first() -> None:
+    own = np.random.default_rng(0).normal(size=(4, 9, 8)).astype(np.float32)
+    kv_head = np.array([0, 0, 1, 1])
+    trace = trace_of(QKLayer(own, own[:2], ScoreSpec(0.5, causal=True), (0, 1, 2, 3), kv_head))
+    spec = trace.matrix_view(0, 3, precision="int8", heads=[0, 2, 3]).spec
+    replies = carried(trace, spec)[1]
+    assert [key_of(request) for request, _ in replies] == ["rounded/self/0/0", "rounded/self/0/1"]
+    shapes = [
+        {array["name"]: array["shape"] for array in reply.meta["arrays"]} for _, reply in replies
+    ]
+    assert [shape["queries"] for shape in shapes] == [[1, 9, 8], [2, 9, 8]]
+    assert [shape["keys"] for shape in shapes] == [[1, 9, 8], [1, 9, 8]]
+    assert [is_early(spec, request) for request, _ in replies] == [False, True]
+    spec["state"]["over"] = "mean"
+    assert all(is_early(spec, request) for request, _ in replies)
 
 
 def test_the_spec_says_what_is_shown_first() -> None:

@@ -241,6 +241,7 @@ export interface Request {
   stream: string;
   layer?: number;
   head?: number;
+  key_head?: number;
   over?: "mean" | "max";
   quantity?: string;
   words?: boolean;
@@ -285,7 +286,7 @@ export interface Transport {
 }
 
 /** The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`. */
-export function keyOf({ kind, stream, layer, head, over, quantity, words, rough, query, key, step }: Request): string {
-  const parts = [kind, stream, layer, head, over, quantity, words ? "words" : undefined, rough ? "rough" : undefined, query?.join("-"), key?.join("-"), step];
+export function keyOf({ kind, stream, layer, head, key_head, over, quantity, words, rough, query, key, step }: Request): string {
+  const parts = [kind, stream, layer, head, key_head, over, quantity, words ? "words" : undefined, rough ? "rough" : undefined, query?.join("-"), key?.join("-"), step];
   return parts.filter((part) => part !== undefined).join("/");
 }

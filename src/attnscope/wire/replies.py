@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -107,8 +106,12 @@ def _vector_requests(stream: str, row: LayerSpec, rounded: bool = False) -> list
     rules, number = row.get("rules"), row["layer"]
     if rules is None:
         return []
-    kind: Literal["vectors", "rounded"] = "rounded" if rounded else "vectors"
-    found: list[Request] = [{"kind": kind, "stream": stream, "layer": number}]
+    found: list[Request] = [{"kind": "vectors", "stream": stream, "layer": number}]
+    if rounded:
+        found = [
+            {"kind": "rounded", "stream": stream, "layer": number, "key_head": key_head}
+            for key_head in dict.fromkeys(rules["key_head"])
+        ]
     if rules["bias"] == number:
         found.append({"kind": "bias", "stream": stream, "layer": number})
     if rules["mask"] == number:
@@ -121,7 +124,11 @@ def is_early(spec: Spec, request: Request) -> bool:
     if request["kind"] == "thumbnails":
         return True
     state = spec["state"]
-    return (request["stream"], request.get("layer")) == (state["stream"], state["layer"])
+    if (request["stream"], request.get("layer")) != (state["stream"], state["layer"]):
+        return False
+    if "key_head" not in request or state["over"] != "head":
+        return True
+    return state["head"] in _row(_checked(spec, request), request)["heads"]
 
 
 def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
@@ -150,8 +157,9 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
         return _arrays_reply(tile_arrays(stream, row, request), level=1)
     if request.get("words"):
         stream = stream_of(trace, shown, request)
-    check_size(stream, _row(shown, request), request["kind"])
-    return ANSWERS[request["kind"]](spec, stream, _row(shown, request))
+    row = _row(shown, request)
+    check_size(stream, row, request["kind"])
+    return ANSWERS[request["kind"]](spec, stream, row)
 
 
 def answers(trace: Trace, spec: Spec, *, progress: bool = False) -> list[tuple[Request, Reply]]:
@@ -249,7 +257,8 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
         if "steps" in stream:
             asked |= {key_of(one) for one in step_requests(stream, heads=True)}
         plain = {name: request[name] for name in PLAIN if name in request}  # type: ignore[literal-required]
-        fits = not isinstance(request.get("layer"), str) and key_of(plain) in asked  # type: ignore[arg-type]
+        texts = any(isinstance(request.get(name), str) for name in ("layer", "key_head"))
+        fits = not texts and key_of(plain) in asked  # type: ignore[arg-type]
     if not fits:
         about = f" of layer {request['layer']!r}" if "layer" in request else ""
         raise InputError(
@@ -259,7 +268,12 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
 
 
 def _row(shown: StreamSpec, request: Request) -> LayerSpec:
-    return next(row for row in shown["layers"] if row["layer"] == request["layer"])
+    """The layer asked for; where one of its key heads is, with the heads which that serves."""
+    row = next(row for row in shown["layers"] if row["layer"] == request["layer"])
+    if "key_head" not in request:
+        return row
+    pairs = zip(row["heads"], row["rules"]["key_head"], strict=True)
+    return {**row, "heads": [head for head, key_head in pairs if key_head == request["key_head"]]}
 
 
 def encoded_layer(spec: Spec, stream: Stream, row: LayerSpec) -> Encoded:
@@ -376,6 +390,6 @@ ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
     "bias": _bias,
     "mask": _mask,
 }
-PLAIN = ("kind", "stream", "layer", "quantity", "words")
+PLAIN = ("kind", "stream", "layer", "key_head", "quantity", "words")
 """What names a reply that a page can carry."""
 KINDS = ("thumbnails", "rows", "tile", "quantity", *ANSWERS)

@@ -316,12 +316,10 @@ class Request(TypedDict):
     """Ask for bytes.
 
     `layer`: the weights of a layer's heads shown. `thumbnails`: pooled images of all heads of a
-    stream. `vectors`: queries and keys of a layer; `rounded`: the same in eight bits a number, with
-    bounds of the error of each row. `bias`, `mask`: what that layer adds to its scores or hides,
-    where its rules name it.
-
-    `rows`: of a stream with `steps`, the weights of a layer's heads shown; without a layer, the
-    means over these heads, of every layer shown.
+    stream. `vectors`: queries and keys of a layer; `rounded`: of a `key_head` and the heads that it
+    serves, in eight bits a number, with bounds of the error of each row. `bias`, `mask`: what that
+    layer adds to its scores or hides, where its rules name it. `rows`: of a stream with `steps`,
+    the weights of a layer's heads shown; without a layer, their means, of every layer shown.
 
     `quantity`: another quantity of a layer's heads than their weights, cell by cell.
 
@@ -336,6 +334,7 @@ class Request(TypedDict):
     stream: str
     layer: NotRequired[int]
     head: NotRequired[int]
+    key_head: NotRequired[int]
     over: NotRequired[Literal["mean", "max"]]
     quantity: NotRequired[str]
     words: NotRequired[bool]
@@ -389,7 +388,8 @@ def is_share(stream: StreamSpec) -> bool:
 def key_of(request: Request) -> str:
     """The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`."""
     parts: list[object] = [request["kind"], request["stream"]]
-    parts += [request[name] for name in ("layer", "head", "over", "quantity") if name in request]
+    one_of = ("layer", "head", "key_head", "over", "quantity")
+    parts += [request[name] for name in one_of if name in request]  # type: ignore[literal-required]
     parts += [name for name in ("words", "rough") if request.get(name)]
     for side in ("query", "key"):
         if side in request:

@@ -93,23 +93,27 @@ export function halfOf(bits: number): number {
 
 export interface LayerArrays {
   vectors: Arrays;
+  /** The one key head that `vectors` have, with the heads that it serves, where they are not all. */
+  keyHead?: number | undefined;
   bias: Arrays | null;
   mask: Arrays | null;
 }
 
 /** What one head of a layer multiplies; `place` is the head's place among those shown. */
-export function headVectors({ vectors, bias, mask }: LayerArrays, rules: RulesSpec, place: number): HeadVectors {
+export function headVectors({ vectors, keyHead, bias, mask }: LayerArrays, rules: RulesSpec, place: number): HeadVectors {
+  const whole = keyHead === undefined;
+  const own = whole ? place : rules.key_head.slice(0, place).filter((one) => one === keyHead).length;
   const [nQuery, nKey] = (["queries", "keys"] as const).map((name) => vectors.named.get(name)?.shape[1] ?? 0) as [number, number];
   const added = bias && floats(bias, "bias");
   return {
     rules, dim: rules.dim, nQuery, nKey, first: 0,
-    queries: numbersOf(vectors, "queries", place),
-    keys: numbersOf(vectors, "keys", rules.key_place[place]!),
+    queries: numbersOf(vectors, "queries", own),
+    keys: numbersOf(vectors, "keys", whole ? rules.key_place[place]! : 0),
     bias: added && cut(added, added.shape[0] === 1 ? 0 : place),
     mask: (mask?.named.get("mask")?.data as Uint8Array | undefined) ?? null,
     seen: (vectors.named.get("seen")?.data as Uint8Array | undefined) ?? null,
-    sink: vectors.named.has("sinks") ? floats(vectors, "sinks").data[place]! : null,
-    ...(vectors.named.has("errors") && { off: errorsOf(vectors.named.get("errors")!, place) }),
+    sink: vectors.named.has("sinks") ? floats(vectors, "sinks").data[own]! : null,
+    ...(vectors.named.has("errors") && { off: errorsOf(vectors.named.get("errors")!, own) }),
   };
 }
 

@@ -58,8 +58,8 @@ export async function planeOf(source: Source, spec: Spec, map: MapOf): Promise<P
   const id = `map/${Object.values(request).join("/")}/${together ? over : places[0]}`;
   if (layer.rules && !quantity.carried && !map.pair) {
     const tiler = tilerFor(source, size.queries * size.keys * places.length);
-    const arrays = await loadLayer(source, stream, layer, spec.precision ? "rounded" : "vectors");
-    const heads = places.map((place) => headOf(arrays, { stream, layer, place }, spec));
+    const load = (place: number) => loadLayer(source, stream, layer, spec.precision && layer.rules!.key_head[place]);
+    const heads = await Promise.all(places.map(async (place) => headOf(await load(place), { stream, layer, place }, spec)));
     const made = { id, size, heads, over: together ? over : null, scored: quantity.name === "score" };
     const [plane, off] = [vectorPlane(source, made), offOf(heads, made.scored, over === "mean")];
     return { ...(tiler?.plane(made, plane) ?? plane), ...(off && { off }) };

@@ -49,16 +49,17 @@ export function useHead(source: Source, spec: Spec, of: ReadonlySignal<HeadOf>):
   return { wanted, loaded };
 }
 
-/** Everything that a layer's heads need; also called ahead of time. Maps may have it in eight bits a number. */
-export async function loadLayer(source: Source, stream: StreamSpec, { layer, rules }: LayerSpec, kind: "vectors" | "rounded" = "vectors"): Promise<LayerArrays> {
+/** Everything that a layer's heads need; also called ahead of time. Maps may have that of one key head, in eight bits a number. */
+export async function loadLayer(source: Source, stream: StreamSpec, { layer, rules }: LayerSpec, keyHead?: number): Promise<LayerArrays> {
   if (!rules) throw new Error("The view holds no queries and keys. Record the model with attnscope.capture and make the view again.");
   const shared = (kind: "bias" | "mask") => {
     const owner = rules[kind];
     return owner === null ? null : source.arrays({ kind, stream: stream.name, layer: owner });
   };
-  const vectors = source.arrays({ kind, stream: stream.name, layer });
+  const asked = { stream: stream.name, layer };
+  const vectors = source.arrays(keyHead === undefined ? { kind: "vectors", ...asked } : { kind: "rounded", ...asked, key_head: keyHead });
   const [own, bias, mask] = await Promise.all([vectors, shared("bias"), shared("mask")]);
-  return { vectors: own, bias, mask };
+  return { vectors: own, keyHead, bias, mask };
 }
 
 /** Numbers of a layer's keys from which one row is asked for instead of all. */
