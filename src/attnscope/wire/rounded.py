@@ -162,7 +162,7 @@ def bound_codes(errors: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     return codes.clip(0, 255).astype(np.uint8)
 
 
-def stated(errors: Sequence[UInt8[np.ndarray, "3 head query"]]) -> ErrorSpec:
-    """What a page says of all its weights, by the bounds of its layers."""
+def stated(errors: Sequence[UInt8[np.ndarray, "3 _ _"]]) -> ErrorSpec:
+    """What a page says of all its weights, by the bounds [3, head, query] of its key heads."""
     most = BOUND_TABLE[np.concatenate([codes[0].ravel() for codes in errors])]
     return {"largest": min(1.0, float(most.max())), "typical": min(1.0, float(np.median(most)))}
