@@ -126,7 +126,7 @@ def is_early(spec: Spec, request: Request) -> bool:
     state = spec["state"]
     if (request["stream"], request.get("layer")) != (state["stream"], state["layer"]):
         return False
-    if "key_head" not in request or state["over"] != "head":
+    if request["kind"] != "rounded" or state["over"] != "head":
         return True
     return state["head"] in _row(_checked(spec, request), request)["heads"]
 
@@ -268,9 +268,9 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
 
 
 def _row(shown: StreamSpec, request: Request) -> LayerSpec:
-    """The layer asked for; where one of its key heads is, with the heads which that serves."""
+    """The layer asked for; rounded, with the heads that one of its key heads serves."""
     row = next(row for row in shown["layers"] if row["layer"] == request["layer"])
-    if "key_head" not in request:
+    if request["kind"] != "rounded":
         return row
     pairs = zip(row["heads"], row["rules"]["key_head"], strict=True)
     return {**row, "heads": [head for head, key_head in pairs if key_head == request["key_head"]]}
