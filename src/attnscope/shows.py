@@ -36,6 +36,8 @@ class Shows:
     ) -> View:
         """One layer, several heads as coloured lines between query and key tokens.
 
+        A long input (docs/long-inputs.md) shows a part at a time: only its weights are computed.
+
         Args:
             layer: the layer shown first (None: the first).
             heads: the heads switched on first, a number or several (None: all).
@@ -99,7 +101,8 @@ class Shows:
         """The text as it runs, each token shaded by the attention it gets.
 
         Point at a token to see what it attends to, or who attends to it. The page carries every
-        layer and head, to choose from; of long texts only what is asked for here.
+        layer and head, to choose from; above 40 million weights only what is asked for here, and
+        a long input (docs/long-inputs.md) a part at a time.
 
         Args:
             query: the query whose row is shown first, by position or text (None: the mean of all).

@@ -110,7 +110,7 @@ def test_a_request_that_does_not_fit_is_refused(wrong: dict) -> None:
 def test_a_tile_is_never_larger_than_a_screen_needs() -> None:
     trace = trace_of(layer_of(600))
     where = {"head": 0, "query": [0, 600], "key": [0, 9]}
-    with pytest.raises(InputError, match="at most 512 blocks of 1"):
+    with pytest.raises(InputError, match="at most 512 tokens"):
         tile(trace, **where)
     assert tile(trace, **where, step=2)["max"].shape == (300, 5)
 

@@ -1,10 +1,10 @@
 // What the reader changes, one signal a key, and what follows from it. The raw signals are what
 // the widget synchronises; the computed ones are always valid for the spec.
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { filterOptions, findFilter, type FilterOption } from "./data/filter";
+import { filterOptions, findFilter, type FilterOption, type Range, type Shown } from "./data/filter";
 import { sortedHeads } from "./data/order";
 import { cutSide, withoutSpecial, type Plan } from "./data/reshape";
-import type { LayerSpec, PairSpec, PinnedSpec, SideName, SideSpec, Spec, StateSpec, StreamSpec } from "./types";
+import type { LayerSpec, PairSpec, PinnedSpec, SideName, SideSpec, Spec, StateSpec, StreamSpec, WindowSpec } from "./types";
 
 export type StateSignals = { [Key in keyof StateSpec]: Signal<StateSpec[Key]> };
 
@@ -48,6 +48,8 @@ export interface Store {
   /** Whether the mean over the heads is shown as one more. */
   mean: ReadonlySignal<boolean>;
   cut: ReadonlySignal<Cut>;
+  /** The tokens that are shown of a long input, by their places in it; null where all are. */
+  part: ReadonlySignal<Shown | null>;
   /** The one head that a view of a single head shows. */
   head: ReadonlySignal<number>;
 }
@@ -79,12 +81,14 @@ function storeOf(spec: Spec, state: StateSignals, stream: ReadonlySignal<StreamS
   const mean = computed(() => state.mean.value && layer.value.heads.length > 1);
   const heads = computed(() => activeHeads(layer.value.heads, state.heads.value, mean.value));
   const sorted = computed(() => sortedHeads(stream.value, layer.value, state.sort.value));
-  const cut = computed(() => cutOf(sides.value, state, mean.value, isShare(stream.value)));
+  const { pinned } = spec.state;
+  const part = computed(() => partShown(stream.value, sides.value, state.window.value, pinned));
+  const cut = computed(() => cutOf(sides.value, state, mean.value, isShare(stream.value), part.value));
   const head = computed(() => {
     const { heads: all } = layer.value;
     return all.find((number) => number === state.head.value) ?? all[0]!;
   });
-  return { parts, link, state, stream, sides, filters, filter, layer, heads, sorted, mean, cut, head };
+  return { parts, link, state, stream, sides, filters, filter, layer, heads, sorted, mean, cut, part, head };
 }
 
 /** The attention stack that a stream shows, as weights or as another quantity. */
@@ -103,13 +107,32 @@ export function isShare({ quantity }: StreamSpec): boolean {
 }
 
 /** The sides as the state wants them: also for a stream that is not the store's. */
-export function cutOf(sides: Record<SideName, SideSpec>, state: StateSignals, mean: boolean, shares = true): Cut {
-  const kept = (side: SideName) => (state.hide_special.value ? withoutSpecial(sides[side]) : null);
+export function cutOf(sides: Record<SideName, SideSpec>, state: StateSignals, mean: boolean, shares = true, part: Shown | null = null): Cut {
+  const own = { query: partOfSide(sides.query, part?.query), key: partOfSide(sides.key, part?.key) };
+  const kept = (side: SideName) => (state.hide_special.value ? withoutSpecial(own[side]) : null);
   const [query, key] = [kept("query"), kept("key")];
-  const cut = { query: cutSide(sides.query, query), key: cutSide(sides.key, key) };
+  const cut = { query: cutSide(own.query, query), key: cutSide(own.key, key) };
   const filters = filterOptions(cut.query, cut.key);
   const plan = { query, key, renormalise: shares && state.renormalise.value && Boolean(query ?? key), mean };
   return { plan, sides: cut, filters, filter: findFilter(filters, state.filter.value) };
+}
+
+function partOfSide(side: SideSpec, range: Range | undefined): SideSpec {
+  return range ? cutSide(side, Array.from({ length: range.stop - range.start }, (_, i) => range.start + i)) : side;
+}
+
+/** The part of a long input that a state's window names; without one its beginning, or what is around the token pinned first. */
+export function partShown({ part: most }: StreamSpec, sides: Record<SideName, SideSpec>, window: WindowSpec | null, pinned: PinnedSpec | null): Shown | null {
+  if (most === undefined) return null;
+  const range = (side: SideName): Range => {
+    const count = sides[side].text.length;
+    const around = (pinned?.index ?? 0) - Math.floor(most / 2);
+    const [start, stop] = (window?.[side].map(Math.round) ?? [around, around + most]) as [number, number];
+    const size = Math.min(Math.max(stop - start, 1), most, count);
+    const first = Math.min(Math.max(start, 0), count - size);
+    return { start: first, stop: first + size };
+  };
+  return { query: range("query"), key: range("key") };
 }
 
 function signalsOf(state: StateSpec): StateSignals {

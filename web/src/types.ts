@@ -133,6 +133,8 @@ export interface StreamSpec {
   /** The streams that this one is the difference of. */
   pair?: string[];
   predicted?: PredictedSpec;
+  /** So many tokens of a side are shown at a time: all are too many. */
+  part?: number;
 }
 
 export interface PinnedSpec {
@@ -151,7 +153,7 @@ export interface PairSpec {
   key: number;
 }
 
-/** The part of a heat map that is shown: [start, stop] in tokens, with fractions. */
+/** The part of a long input that is shown: [start, stop] in tokens, in a heat map with fractions. */
 export interface WindowSpec {
   query: number[];
   key: number[];
@@ -237,7 +239,7 @@ export interface Spec {
 }
 
 export interface Request {
-  kind: "layer" | "thumbnails" | "vectors" | "rounded" | "bias" | "mask" | "rows" | "quantity" | "tile";
+  kind: "layer" | "thumbnails" | "vectors" | "rounded" | "bias" | "mask" | "rows" | "quantity" | "tile" | "part";
   stream: string;
   layer?: number;
   head?: number;
@@ -246,6 +248,7 @@ export interface Request {
   quantity?: string;
   words?: boolean;
   rough?: boolean;
+  hide?: boolean;
   query?: number[];
   key?: number[];
   step?: number;
@@ -286,7 +289,7 @@ export interface Transport {
 }
 
 /** The request as a path: `layer/self/3`, `thumbnails/self`, `tile/self/3/mean/0-9/0-9/1`. */
-export function keyOf({ kind, stream, layer, head, key_head, over, quantity, words, rough, query, key, step }: Request): string {
-  const parts = [kind, stream, layer, head, key_head, over, quantity, words ? "words" : undefined, rough ? "rough" : undefined, query?.join("-"), key?.join("-"), step];
+export function keyOf({ kind, stream, layer, head, key_head, over, quantity, words, rough, hide, query, key, step }: Request): string {
+  const parts = [kind, stream, layer, head, key_head, over, quantity, words ? "words" : undefined, rough ? "rough" : undefined, hide ? "hide" : undefined, query?.join("-"), key?.join("-"), step];
   return parts.filter((part) => part !== undefined).join("/");
 }

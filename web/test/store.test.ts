@@ -9,7 +9,7 @@ import { unpack } from "../src/data/decode";
 
 const side = { text: ["a", "b"], raw: ["a", "b"], special: [], words: [0, 1], segments: [] };
 
-function spec(): Spec {
+export function spec(): Spec {
   return {
     version: 1, view: "head", theme: "auto", title: "", notes: [], encoding: "sqrt8", carries: "weights", sides: [side],
     streams: [

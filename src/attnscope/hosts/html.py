@@ -44,7 +44,7 @@ NOT_YET = (
 )
 """Hidden by the view's shadow root as soon as there is one."""
 
-WITH_WORKERS = ("matrix", "heads")
+WITH_WORKERS = ("matrix", "heads", "head", "text")
 
 STYLE = (
     "html{color-scheme:light dark;background:Canvas;color:CanvasText}body{margin:0;padding:16px}"

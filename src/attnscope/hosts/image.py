@@ -28,6 +28,7 @@ from attnscope.hosts.shown import (
     shown_row,
     shown_stream,
 )
+from attnscope.hosts.windowed import only_part
 from attnscope.measures import QUANTITIES
 from attnscope.plot.canvas import PAGE, empty_figure, write_title
 from attnscope.plot.colors import NEUTRAL, WEIGHT, layer_color, rgb
@@ -75,7 +76,7 @@ def figure_of(trace: Trace, spec: Spec, *, width: float | None = None) -> Figure
             COMPARED.get(spec["view"], [DRAWN[spec["view"]]]), trace, spec, figure, across
         )
     else:
-        DRAWN[spec["view"]](trace, spec, figure, across)
+        DRAWN[spec["view"]](*only_part(trace, spec), figure, across)
     return figure
 
 

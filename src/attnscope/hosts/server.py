@@ -5,7 +5,7 @@ of any length opens at once. `attnscope view x.safetensors` starts it.
 
 Nobody else must get at it. The server listens on 127.0.0.1 only; every path starts with a random
 token; Host and Origin must be this server's own, or a page elsewhere could reach it through the
-user's browser; requests are short JSON objects, which `wire.answer` checks as it does any page's;
+user's browser; requests are short JSON objects, which `wire.replies` checks as it does any page's;
 what waits and what is computed at a time is bounded; replies forbid every script but ours, frames,
 and connections to anywhere else.
 """
@@ -43,9 +43,11 @@ from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.hosts.html import STYLE, element, page_head, policy_of
 from attnscope.measures.compare import Comparison
+from attnscope.scores import QKLayer
 from attnscope.trace import Trace
 from attnscope.view import View
 from attnscope.views.base import suited_view
+from attnscope.wire.parts import is_windowed
 from attnscope.wire.replies import answer
 from attnscope.wire.spec import Spec
 
@@ -184,15 +186,25 @@ def views_of(
     best = suited_view(trace)
     order = sorted(VIEWS, key=lambda name: name != best)
     getattr(shown, f"{best}_view")(**options)  # raises what is wrong with the options
-    layers = [layer for stream in trace.streams.values() for layer in stream.layers]
     found = {}
     for name in order:
-        slow = name in ("heads", "text") and is_much(layers) and name != asked
-        if slow or not hasattr(shown, f"{name}_view"):
+        if (name != asked and _takes_long(name, shown)) or not hasattr(shown, f"{name}_view"):
             continue
         with suppress(InputError):  # weights alone have no neuron view
             found[name] = getattr(shown, f"{name}_view")(**options)
     return found
+
+
+def _takes_long(name: str, shown: Trace | Comparison) -> bool:
+    """Whether a view goes through so many weights first that a page would wait for it."""
+    if name not in ("heads", "text"):
+        return False
+    trace = shown.difference if isinstance(shown, Comparison) else shown
+    streams = trace.streams.values()
+    layers = [layer for stream in streams for layer in stream.layers]
+    computed = all(isinstance(layer, QKLayer) for layer in layers)
+    parts = computed and all(is_windowed(stream, stream.numbers) for stream in streams)
+    return is_much(layers) and not (name == "text" and parts)
 
 
 def page(spec: Spec, names: list[str]) -> str:

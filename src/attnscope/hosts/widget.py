@@ -81,7 +81,8 @@ class Widget(anywidget.AnyWidget):
         over: `head`, or `mean` or `max` over the layer's heads (matrix view).
         quantity: what the numbers are, `weight` and others (matrix view, text view).
         words: whether words are shown instead of tokens (matrix view).
-        window: the part shown, `{"query": [0, 40], "key": [10, 50]}`, None for all (matrix view).
+        window: the part shown, `{"query": [0, 40], "key": [10, 50]}`, None for all (matrix view),
+            or for the beginning (head view and text view of a long input).
         cursor: the cell in question, `{"query": 3, "key": 5}`, or None (matrix view).
         color: `root`, `linear` or `log`: how numbers become colours (matrix view).
         fit: whether colours reach up to the largest number instead of 1 (matrix view).

@@ -33,9 +33,9 @@ def together(
     present: Any = 0
     for number in layers:
         layer = stream.layer(number)
-        fused = _fused(layer.rows(_heads(stream, number, head), queries), head)
-        there = ~np.isnan(fused)
-        total, present = total + np.where(there, fused, 0), present + there
+        joined = fused(layer.rows(_heads(stream, number, head), queries), head)
+        there = ~np.isnan(joined)
+        total, present = total + np.where(there, joined, 0), present + there
     with np.errstate(invalid="ignore"):
         made: Float[np.ndarray, "query key"] = (total / present).astype(np.float32)
     return made
@@ -60,13 +60,14 @@ def _heads(stream: Stream, layer: int, head: int | str) -> list[int]:
     return stream.places(layer, None if isinstance(head, str) else [head])
 
 
-def _fused(weights: Float[np.ndarray, "head query key"], head: int | str) -> Any:
+def fused(weights: Float[np.ndarray, "head query key"], head: int | str) -> Any:
+    """[query, key]: the heads put together, cell by cell; what is missing is left out of means."""
     missing = np.isnan(weights)
     if head == "max":
-        fused = np.where(missing, -np.inf, weights).max(0)
+        made = np.where(missing, -np.inf, weights).max(0)
     else:
-        fused = np.where(missing, 0, weights).sum(0) / np.maximum((~missing).sum(0), 1)
-    return np.where(missing.all(0), np.nan, fused)
+        made = np.where(missing, 0, weights).sum(0) / np.maximum((~missing).sum(0), 1)
+    return np.where(missing.all(0), np.nan, made)
 
 
 def _blocks(stream: Stream, layers: Sequence[int]) -> Iterator[slice]:

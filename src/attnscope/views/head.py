@@ -10,8 +10,13 @@ from attnscope.measures.known import position_of
 from attnscope.trace import Trace
 from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec
 from attnscope.views.display import Display, set_display
+from attnscope.views.matrix import with_precision
 from attnscope.views.neuron import explain_weights
+from attnscope.wire.parts import is_windowed
 from attnscope.wire.spec import Spec, Theme
+
+PART = 128
+"""Tokens of a side that a long input shows at a time."""
 
 
 def head_view(
@@ -38,4 +43,8 @@ def head_view(
         place = position_of(trace.streams[first["name"]].query, query)
         state["pinned"] = {"side": "query", "index": place}
     set_display(state, trace, streams, display)
-    return explain_weights(trace, build_spec("head", trace, streams, state, theme))
+    for shown in streams:
+        if is_windowed(trace.streams[shown["name"]], (row["layer"] for row in shown["layers"])):
+            shown["part"] = PART
+    spec = explain_weights(trace, build_spec("head", trace, streams, state, theme))
+    return with_precision(spec, "auto") if any("part" in shown for shown in streams) else spec

@@ -73,12 +73,15 @@ CARRIED = 1_000_000
 def explain_weights(trace: Trace, spec: Spec) -> Spec:
     """Let the page tell how each weight comes about, wherever queries and keys were recorded.
 
-    The page carries them where that adds little; else it asks Python, where there is one.
+    The page carries them where that adds little, or where it makes the part that it shows of them;
+    else it asks Python, where there is one.
     """
     for shown in spec["streams"]:
         if has_vectors(trace.streams[shown["name"]], shown):
             add_rules(trace.streams[shown["name"]], shown)
     spec["carries"] = "weights"
+    if any("part" in shown for shown in spec["streams"]):
+        return spec
     weights = size_estimate(spec)
     more = size_estimate({**spec, "carries": "both"}) - weights
     if 0 < more * 4 / 3 <= max(CARRIED, weights / 3):

@@ -26,8 +26,11 @@ from attnscope.views.base import (
     stream_spec,
 )
 from attnscope.views.display import check_renormalise, switch
+from attnscope.views.matrix import with_precision
 from attnscope.views.methods import able, method_streams, named_quantities
+from attnscope.views.neuron import explain_weights, has_vectors
 from attnscope.views.running import spaced
+from attnscope.wire.parts import is_windowed
 from attnscope.wire.spec import PredictedSpec, Spec, StateSpec, StreamSpec, Theme
 
 ALL_UP_TO = 40_000_000
@@ -35,6 +38,11 @@ ALL_UP_TO = 40_000_000
 
 PAIRS_UP_TO = 20_000_000
 """Pairs of tokens up to which a page carries all of them; above, one number a token."""
+
+PART = (512, 64)
+"""Tokens of a long text that are shown at a time: at most, and at least."""
+WORK = 2**27
+"""Weights that may be computed to shade them."""
 
 OVER = ("mean", "max")
 NOBODY = Tokens(("",), ("",), np.zeros(1, bool))
@@ -103,7 +111,8 @@ def text_view(
     headed = next((one for one in streams if _is_headed(one, first)), first)
     choice = choice_of(trace, headed, layer, head, query)
     state = state_spec(first["name"], choice.layers[0])
-    if sum(_size(trace, one) for one in streams) > ALL_UP_TO:
+    windowed = names == ["weight"] and _windowed(trace, streams, first)
+    if not windowed and sum(_size(trace, one) for one in streams) > ALL_UP_TO:
         trace, streams = _condensed(trace, streams, first, choice, layer)
         state["layer"] = state["head"] = 0
     else:
@@ -113,7 +122,31 @@ def text_view(
         state["pinned"] = {"side": "query", "index": choice.query}
     set_switches(state, options, TextOptions)
     state["quantity"] = names[0]
-    return trace, running(build_spec("text", trace, streams, state, theme), trace)
+    spec = running(build_spec("text", trace, streams, state, theme), trace)
+    if windowed:
+        spec = with_precision(explain_weights(trace, spec), "auto")
+    return trace, spec
+
+
+def _windowed(trace: Trace, streams: list[StreamSpec], first: StreamSpec) -> bool:
+    """Whether a part of the text is shown at a time, which is then told in the streams' specs."""
+    for shown in streams:
+        stream = trace.streams[shown["name"]]
+        numbers = [row["layer"] for row in shown["layers"]]
+        if is_windowed(stream, numbers) and has_vectors(stream, shown):
+            shown["part"] = _part(trace, shown)
+    if "part" in first:
+        streams[:] = [one for one in streams if "part" in one or _size(trace, one) <= ALL_UP_TO]
+    return "part" in first
+
+
+def _part(trace: Trace, shown: StreamSpec) -> int:
+    """Tokens shown at a time: as many as a second's work shades, all layers and heads together."""
+    heads = sum(len(row["heads"]) for row in shown["layers"])
+    most, least = PART
+    while most > least and most * heads * len(trace.streams[shown["name"]].key) > WORK:
+        most //= 2
+    return most
 
 
 def _size(trace: Trace, shown: StreamSpec) -> int:

@@ -31,6 +31,7 @@ from attnscope.wire.encode import (
     thumbnails,
 )
 from attnscope.wire.limits import check_quantity, check_size, check_work, is_long
+from attnscope.wire.parts import part_arrays
 from attnscope.wire.rounded import rounded_arrays, stated
 from attnscope.wire.spec import (
     ArraysMeta,
@@ -86,19 +87,23 @@ def _stream_requests(spec: Spec, stream: StreamSpec) -> list[Request]:
         ]
         if stream.get("words", NO_WORDS)["carried"]:
             found.append({"kind": "layer", "stream": name, "layer": number, "words": True})
-        if _has_weights(stream) and ("rules" not in row or spec["carries"] != "vectors"):
+        if _carries_weights(spec, stream, row):
             found.append({"kind": "layer", "stream": name, "layer": number})
-        if spec["carries"] != "weights":
+        if _carries_vectors(spec, stream):
             found += _vector_requests(name, row, rounded="precision" in spec)
     return found
 
 
-def _has_weights(stream: StreamSpec) -> bool:
-    """False where something else stands in their place, or the page makes them of two others."""
-    if "pair" in stream:
+def _carries_weights(spec: Spec, stream: StreamSpec, row: LayerSpec) -> bool:
+    """False where something else stands in their place, or the page makes them of something."""
+    if "pair" in stream or ("rules" in row and ("part" in stream or spec["carries"] == "vectors")):
         return False
     names = [one["name"] for one in stream.get("quantities", [])]
     return not names or "weight" in names
+
+
+def _carries_vectors(spec: Spec, stream: StreamSpec) -> bool:
+    return "part" in stream or spec["carries"] != "weights"
 
 
 def _vector_requests(stream: str, row: LayerSpec, rounded: bool = False) -> list[Request]:
@@ -148,6 +153,8 @@ def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
         for row in shown["layers"]:
             check_size(stream, row, "layer")
         return _arrays_reply(step_arrays(stream, shown, request))
+    if request["kind"] == "part":
+        return _arrays_reply(part_arrays(stream, _row(shown, request), request), level=1)
     if request["kind"] in ("tile", "quantity"):
         check_quantity(stream, request.get("quantity"))
         stream, row = stream_of(trace, shown, request), _row(shown, request)
@@ -221,9 +228,9 @@ def size_estimate(spec: Spec) -> int:
             if words["carried"]:
                 sizes = (len(spec["sides"][words[side]]["text"]) for side in ("query", "key"))
                 total += len(row["heads"]) * math.prod(sizes) * bits // 8
-            if _has_weights(stream) and (rules is None or spec["carries"] != "vectors"):
+            if _carries_weights(spec, stream, row):
                 total += len(row["heads"]) * query * key * bits // 8
-            if rules is not None and spec["carries"] != "weights":
+            if rules is not None and _carries_vectors(spec, stream):
                 numbers = len(row["heads"]) * query + len(set(rules["key_place"])) * key
                 kept = "int8" if "precision" in spec else rules["dtype"]
                 total += numbers * rules["dim"] * {"float32": 3.3, "int8": 1.0}.get(kept, 1.6)
@@ -247,7 +254,7 @@ def _checked(spec: Spec, request: Request) -> StreamSpec:
         raise InputError(
             f"the page asked for stream {request.get('stream')!r}, which is not shown."
         )
-    if request["kind"] == "tile":
+    if request["kind"] in ("tile", "part"):
         known = {row["layer"] for row in stream["layers"]}
         fits = type(request.get("layer")) is int and request["layer"] in known
     else:
@@ -392,4 +399,4 @@ ANSWERS: Mapping[str, Callable[[Spec, Stream, LayerSpec], Reply]] = {
 }
 PLAIN = ("kind", "stream", "layer", "key_head", "quantity", "words")
 """What names a reply that a page can carry."""
-KINDS = ("thumbnails", "rows", "tile", "quantity", *ANSWERS)
+KINDS = ("thumbnails", "rows", "tile", "part", "quantity", *ANSWERS)

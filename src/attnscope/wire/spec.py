@@ -153,7 +153,8 @@ class StreamSpec(TypedDict):
     `patterns` name what each head shown does: a list a layer, as in `measures`. `quantity` says
     what the numbers of its layers are, where they are no weights, and `stack` which attention
     stack they are of: a page may have one in several quantities, each a stream. `pair` names
-    the two streams that this one is the difference of: second minus first.
+    the two streams that this one is the difference of: second minus first. `part`: so many tokens
+    of a side are shown at a time, where all are too many.
     """
 
     name: str
@@ -174,6 +175,7 @@ class StreamSpec(TypedDict):
     stack: NotRequired[str]
     pair: NotRequired[list[str]]
     predicted: NotRequired[PredictedSpec]
+    part: NotRequired[int]
 
 
 class PinnedSpec(TypedDict):
@@ -198,10 +200,7 @@ class PairSpec(TypedDict):
 
 
 class WindowSpec(TypedDict):
-    """The part of a heat map that is shown: [start, stop] of queries and of keys, in tokens.
-
-    Numbers may have fractions: a map can be moved by less than a token.
-    """
+    """The part of a long input that is shown, [start, stop] in tokens; of a map with fractions."""
 
     query: list[float]
     key: list[float]
@@ -290,7 +289,7 @@ class Spec(TypedDict):
     `carries` says what a page brings along of layers with `rules`: their weights, or the queries
     and keys from which weights follow, or both. A page that is connected to Python may ask for
     queries and keys whatever it carries. Layers without rules have weights only. Of generated
-    tokens a page may carry `means` over heads only.
+    tokens a page may carry `means` over heads only. Streams with a `part` have queries and keys.
 
     `precision` is there where a page carries queries and keys in eight bits a number, and `error`
     says in the page how far off that puts its weights.
@@ -320,17 +319,18 @@ class Request(TypedDict):
     serves, in eight bits a number, with bounds of the error of each row. `bias`, `mask`: what that
     layer adds to its scores or hides, where its rules name it. `rows`: of a stream with `steps`,
     the weights of a layer's heads shown; without a layer, their means, of every layer shown.
-
     `quantity`: another quantity of a layer's heads than their weights, cell by cell.
-
     `tile`: the numbers of `query` × `key` (each [start, stop]) of one `head`, or of all heads shown
     put together (`over`), in blocks of `step` × `step` cells. Only hosts that are connected to
     Python answer it, so it is not among those that a page can carry.
+    `part`: the weights of `query` × `key` of one `head`, of heads put together (`over`), or of each
+    head, with sums over keys before and after, special ones left out (`hide`). Likewise.
     """
 
     kind: Literal[
-        "layer", "thumbnails", "vectors", "rounded", "bias", "mask", "rows", "quantity", "tile"
-    ]
+        "layer", "thumbnails", "vectors", "rounded", "bias", "mask", "rows", "quantity", "tile",
+        "part",
+    ]  # fmt: skip
     stream: str
     layer: NotRequired[int]
     head: NotRequired[int]
@@ -339,6 +339,7 @@ class Request(TypedDict):
     quantity: NotRequired[str]
     words: NotRequired[bool]
     rough: NotRequired[bool]
+    hide: NotRequired[bool]
     query: NotRequired[list[int]]
     key: NotRequired[list[int]]
     step: NotRequired[int]
@@ -390,7 +391,7 @@ def key_of(request: Request) -> str:
     parts: list[object] = [request["kind"], request["stream"]]
     one_of = ("layer", "head", "key_head", "over", "quantity")
     parts += [request[name] for name in one_of if name in request]  # type: ignore[literal-required]
-    parts += [name for name in ("words", "rough") if request.get(name)]
+    parts += [name for name in ("words", "rough", "hide") if request.get(name)]
     for side in ("query", "key"):
         if side in request:
             parts.append("-".join(map(str, request[side])))

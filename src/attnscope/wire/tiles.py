@@ -79,9 +79,9 @@ def tile_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, n
         InputError: for a request that does not fit (requests come from pages: untrusted).
     """
     step = _step(request)
-    queries = _range(request, "query", len(stream.query), step)
-    keys = _range(request, "key", len(stream.key), step)
-    layer, places = stream.layer(row["layer"]), _places(stream, row, request)
+    queries = range_of(request, "query", len(stream.query), MOST_BLOCKS * step)
+    keys = range_of(request, "key", len(stream.key), MOST_BLOCKS * step)
+    layer, places = stream.layer(row["layer"]), places_of(stream, row, request)
     over = request.get("over", "mean")
     rough = step >= BLOCK and isinstance(layer, QKLayer) and _is_rough(layer, places, request)
     if rough:
@@ -116,10 +116,10 @@ def row_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, np
         InputError: for a request that does not fit, or a layer that keeps weights only.
     """
     layer = stream.layer(row["layer"])
-    query = _range(request, "query", len(stream.query), 1)
-    if len(query) != 1 or "over" in request or not isinstance(layer, QKLayer):
+    query = range_of(request, "query", len(stream.query), 1)
+    if "over" in request or not isinstance(layer, QKLayer):
         raise InputError("the page asked for the vectors of several rows, or of a layer without.")
-    [place] = _places(stream, row, request)
+    [place] = places_of(stream, row, request)
     spec, here = layer.spec, slice(query.start, query.stop)
     bias = layer.bias_of([place])
     named = {
@@ -165,7 +165,7 @@ def _told_apart(layer: Layer, cells: Pixels, queries: range, keys: range, step: 
     return np.where(nothing, np.float32(-np.inf), cells)
 
 
-def _places(stream: Stream, row: LayerSpec, request: Request) -> list[int]:
+def places_of(stream: Stream, row: LayerSpec, request: Request) -> list[int]:
     """Places of the one head asked for, or of all heads shown."""
     own = _own(stream.layer(row["layer"]), row)
     if "over" in request:
@@ -190,15 +190,15 @@ def _step(request: Request) -> int:
     return step
 
 
-def _range(request: Request, side: str, count: int, step: int) -> range:
+def range_of(request: Request, side: str, count: int, longest: int) -> range:
     """A range of tokens that lies within those there are, and is not too long."""
     try:
         start, stop = (operator.index(place) for place in request[side])  # type: ignore[literal-required]
     except (KeyError, TypeError, ValueError):
         start, stop = -1, -1
-    if not 0 <= start < stop <= count or stop - start > MOST_BLOCKS * step:
+    if not 0 <= start < stop <= count or stop - start > longest:
         raise InputError(
             f"the page asked for {side} tokens {request.get(side)!r}: expected [start, stop] "
-            f"within 0 to {count} and at most {MOST_BLOCKS} blocks of {step}."
+            f"within 0 to {count} and at most {longest:,} tokens."
         )
     return range(start, stop)

@@ -12,9 +12,14 @@ export interface Weights {
   range?: readonly [number, number];
   /** How far a weight is known, where it does not follow from its code (see `reshape`). */
   bounds?(place: number, query: number, key: number): Bounds;
+  /** Of a part of a long input. */
+  outside?(place: number, query: number): Outside;
   /** A difference: twice as many heads, see `difference`. */
   signed?: boolean;
 }
+
+/** What a query gives to keys before and after those that are here, and by what factor at most these sums are off. */
+export type Outside = readonly [before: number, after: number, factor: number];
 
 /** Between which values a number lies; null when it is missing. */
 export type Bounds = readonly [number, number] | null;

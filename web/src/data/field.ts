@@ -1,9 +1,10 @@
 // The numbers that shade a text: layers and heads put together as the state says, one row (what a
 // query attends to), one column (who attends to a key) or the mean of all rows at a time.
 import type { Over, SideSpec } from "../types";
-import { boundsAt, tableOf, type Bounds, type Weights } from "./decode";
+import { boundsAt, tableOf, type Bounds, type Outside, type Weights } from "./decode";
 import { between } from "./difference";
 import { meanOfPresent } from "./numbers";
+import { meanOutside } from "./reshape";
 
 export interface Field {
   row(query: number): Float64Array;
@@ -13,6 +14,8 @@ export interface Field {
   bounds(query: number, key: number): Bounds;
   /** How far a received number is known. */
   receivedBounds(key: number): Bounds;
+  /** What a query, or the mean query, gives to keys before and after those that are here. */
+  outside?: ((query: number | null) => Outside) | undefined;
 }
 
 /** The heads of one layer that are put together, by their places. */
@@ -32,6 +35,9 @@ export function fieldOf(layers: LayerHeads[], over: Over): Field {
     column: (key) => line(layers, over, queries, (i) => i * keys + key),
     received: () => meanRow(rows().map(row)),
     receivedBounds: (key) => meanOfPresent(rows().map((query) => bounds(query, key))),
+    ...(layers[0]!.weights.outside && {
+      outside: (query) => meanOutside((query === null ? rows() : [query]).flatMap((one) => layers.flatMap(({ weights, places }) => places.map((place) => weights.outside!(place, one))))),
+    }),
   };
 }
 
@@ -101,5 +107,6 @@ export function grouped(field: Field, query: number[][], key: number[][]): Field
     received: () => sums(field.received()),
     bounds: (from, to) => meanOfPresent(query[from]!.map((i) => added(key[to]!, (j) => field.bounds(i, j)))),
     receivedBounds: (group) => added(key[group]!, field.receivedBounds),
+    outside: field.outside && ((group) => (group === null ? field.outside!(null) : meanOutside(query[group]!.map(field.outside!)))),
   };
 }

@@ -1,6 +1,6 @@
 // Prints numbers only to the precision that the data hold. Everything works on bounds:
 // the lowest and highest value that the true number may have.
-import { boundsAt, type Bounds, type Weights } from "./decode";
+import { boundsAt, type Bounds, type Outside, type Weights } from "./decode";
 
 /** The most decimals (`most` to 2) on which both bounds agree; else a range such as `0.71–0.72`. */
 export function formatBounds(bounds: Bounds, most = 4): string {
@@ -62,8 +62,9 @@ export function meanOfPresent(values: Bounds[]): Bounds {
 
 /** What a query gives to no key (to the sink): 1 minus the sum of its row. */
 export function sinkBounds(weights: Weights, place: number, query: number): Bounds {
-  let low = 1;
-  let high = 1;
+  const [before, after, factor] = weights.outside?.(place, query) ?? [0, 0, 1];
+  let low = 1 - (before + after) * factor;
+  let high = 1 - (before + after) / factor;
   for (let key = 0; key < weights.shape[2]; key++) {
     const value = boundsAt(weights, place, query, key);
     if (value === null) return null;
@@ -71,4 +72,15 @@ export function sinkBounds(weights: Weights, place: number, query: number): Boun
     high -= value[0];
   }
   return [Math.min(Math.max(low, 0), 1), Math.min(Math.max(high, 0), 1)];
+}
+
+/** What lies beside the tokens shown: `12.0 % before and 3.1 % after`; `≈` where that is not known so well. */
+export function outsideText([before, after, factor]: Outside): string {
+  return `${percent(before, factor)} before and ${percent(after, factor)} after`;
+}
+
+function percent(share: number, factor: number): string {
+  if (share === 0) return "0 %";
+  if (share < 0.0005) return "under 0.1 %";
+  return factor === 1 ? `${(100 * share).toFixed(1)} %` : `≈ ${(100 * share).toFixed(0)} %`;
 }

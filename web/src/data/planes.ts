@@ -59,7 +59,8 @@ export function askedPlane(source: Source, request: Request, size: Size): Plane 
   return { id: keyOf(request), size, parallel: 4, make: (at, _, stop) => ask(at, stop), rough: (at, stop) => (slow(at) ? ask(at, stop, true) : null) };
 }
 
-const SLICE = 12;
+/** Milliseconds of work after which the browser has its turn. */
+export const SLICE = 12;
 
 /** Tiles made here: rows are computed strip by strip, and kept for other tiles. */
 export function madePlane(source: Source, id: string, size: Size, rows: Rows, zero = true): Plane {

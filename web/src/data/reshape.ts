@@ -2,7 +2,7 @@
 // 1, and the mean over the heads as one more head. A reshaped layer is a layer like any other, so
 // nothing that draws or prints knows of it.
 import type { PinnedSpec, SideName, SideSpec } from "../types";
-import { boundsAt, codeAt, edgeTable, leastCode, missingCode, nearestCode, weightTable, type Bounds, type Weights } from "./decode";
+import { boundsAt, codeAt, edgeTable, leastCode, missingCode, nearestCode, weightTable, type Bounds, type Outside, type Weights } from "./decode";
 import type { Shown } from "./filter";
 import { meanOfPresent } from "./numbers";
 
@@ -46,7 +46,7 @@ export function cutSide(side: SideSpec, at: number[] | null): ShownSide {
     ...(side.spaced && { spaced: at.flatMap((from, to) => (side.spaced!.some((i) => i <= from && i > (at[to - 1] ?? -1)) ? to : [])) }),
     ...(side.marked && { marked: side.marked.flatMap((i) => place.get(i) ?? []) }),
     ...(side.kinds && { kinds: at.map((i) => side.kinds![i]!) }),
-    at,
+    at: at.map((i) => placeOf(side, i)),
   };
 }
 
@@ -92,13 +92,30 @@ export function reshaped(weights: Weights, plan: Plan): Weights {
     shape: [heads + Number(plan.mean), query.length, key.length],
     codes: codesOf(weights, plan, query, key, scale),
   };
+  const { outside } = weights;
+  if (outside) {
+    const one = (head: number, i: number) => {
+      const [before, after, factor] = outside(head, query[i]!);
+      const sum = scale?.drawn[head * query.length + i] || 1;
+      return [before / sum, after / sum, factor] as const;
+    };
+    made.outside = (head, i) => (head < heads ? one(head, i) : meanOutside(range(heads).map((place) => one(place, i))));
+  }
   if (scale || plan.mean) made.bounds = (head, i, j) => (head < heads ? one(head, i, j) : all(i, j));
   return made;
+}
+
+/** Of heads, or queries: the sums beside the tokens shown, put together. */
+export function meanOutside(all: Outside[]): Outside {
+  const mean = (end: 0 | 1) => all.reduce((sum, one) => sum + one[end], 0) / all.length;
+  return [mean(0), mean(1), Math.max(...all.map(([, , factor]) => factor))];
 }
 
 function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
+
+const NOTHING = [0, 0, 1] as const;
 
 /** The sum of what is kept of each row: at least, at most, and as drawn. */
 interface Scales {
@@ -109,16 +126,19 @@ interface Scales {
 
 function scales(weights: Weights, query: number[], key: number[]): Scales {
   const { encoding, spread, shape } = weights;
-  const made = (table: ArrayLike<number>) => {
+  const made = (table: ArrayLike<number>, end: 0 | 1 | null) => {
+    const known = end === null ? undefined : weights.bounds;
     const sums = new Float64Array(shape[0] * query.length);
     for (let head = 0, row = 0; head < shape[0]; head++)
       for (const from of query) {
-        for (const to of key) sums[row]! += table[codeAt(weights, head, from, to)] || 0;
+        const [before, after, factor] = weights.outside?.(head, from) ?? NOTHING;
+        sums[row] = (before + after) * factor ** (end === null ? 0 : 2 * end - 1);
+        for (const to of key) sums[row]! += known ? known(head, from, to)?.[end!] ?? 0 : table[codeAt(weights, head, from, to)] || 0;
         row++;
       }
     return sums;
   };
-  return { low: made(edgeTable(encoding, -spread)), high: made(edgeTable(encoding, spread)), drawn: made(weightTable(encoding)) };
+  return { low: made(edgeTable(encoding, -spread), 0), high: made(edgeTable(encoding, spread), 1), drawn: made(weightTable(encoding), null) };
 }
 
 /** A part of a sum whose other parts are known between bounds. */

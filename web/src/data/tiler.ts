@@ -1,8 +1,10 @@
-// Tiles of a heat map from queries and keys, made in a worker where that pays, so that the page
+// Tiles of a heat map, and parts of long inputs, from queries and keys, made in a worker where that pays, so that the page
 // stays at hand meanwhile. The worker runs the page's own script, from a blob: nothing is loaded.
 import { Source } from "../source/cache";
+import type { Shown } from "./filter";
+import { partOf, type Part } from "./part";
 import { madePlane, type Plane } from "./planes";
-import { rowsOfVectors, together } from "./rows";
+import { rowsOfVectors, together, type Rows } from "./rows";
 import type { Size, Tile, TileAt } from "./tiles";
 import type { HeadVectors } from "./vectors";
 
@@ -15,18 +17,37 @@ export interface VectorMap {
   scored: boolean;
 }
 
-type Asked = { map: VectorMap } | { make: number; id: string; at: TileAt } | { stop: number };
+/** A part of a layer's weights: of each head, or of all put together. */
+export interface VectorPart {
+  heads: HeadVectors[];
+  over: "mean" | "max" | null;
+  shown: Shown;
+  /** Keys that count for nothing in the sums. */
+  hidden: ReadonlySet<number>;
+}
+
+type Asked = { map: VectorMap } | { make: number; id: string; at: TileAt } | { make: number; part: VectorPart } | { stop: number };
 
 interface Told {
   made: number;
   /** Null when it was stopped, undefined when it cannot be made. */
-  tile: Tile | null | undefined;
+  result: Tile | Part | null | undefined;
 }
 
 /** Tiles made where this is called. */
 export function vectorPlane(source: Source, { id, size, heads, over, scored }: VectorMap): Plane {
+  return madePlane(source, id, size, rowsOf(heads, over, scored)[0]!, !scored);
+}
+
+/** A part made where this is called. */
+export function vectorPart({ heads, over, shown, hidden }: VectorPart, wanted: () => boolean): Promise<Part | null> {
+  return partOf(rowsOf(heads, over), shown, hidden, wanted);
+}
+
+/** Rows of each head, or of all put together. */
+function rowsOf(heads: HeadVectors[], over: "mean" | "max" | null, scored = false): Rows[] {
   const rows = heads.map((head) => rowsOfVectors(head, scored));
-  return madePlane(source, id, size, over ? together(rows, over) : rows[0]!, !scored);
+  return over ? [together(rows, over)] : rows;
 }
 
 /** Numbers a map from which a worker pays. */
@@ -50,14 +71,14 @@ function started(code: string | null): Tiler | null {
 }
 
 interface Waiting {
-  resolve(tile: Tile | null): void;
+  resolve(result: Tile | Part | null): void;
   reject(error: Error): void;
 }
 
 export class Tiler {
   #worker: Worker;
   #waiting = new Map<number, Waiting>();
-  #asked = 0;
+  #count = 0;
   #fails = false;
 
   constructor(code: string) {
@@ -65,11 +86,11 @@ export class Tiler {
     const classic = code.replace(/export\s*\{[^{}]*\};?\s*$/, "");
     const url = URL.createObjectURL(new Blob(['"use strict";', classic], { type: "text/javascript" }));
     this.#worker = new Worker(url);
-    this.#worker.onmessage = ({ data: { made, tile } }: MessageEvent<Told>) => {
+    this.#worker.onmessage = ({ data: { made, result } }: MessageEvent<Told>) => {
       const waiting = this.#waiting.get(made);
       this.#waiting.delete(made);
-      if (tile === undefined) waiting?.reject(new Error("the worker has failed"));
-      else waiting?.resolve(tile);
+      if (result === undefined) waiting?.reject(new Error("the worker has failed"));
+      else waiting?.resolve(result);
     };
     this.#worker.onerror = () => {
       this.#fails = true;
@@ -81,18 +102,25 @@ export class Tiler {
   /** The same tiles; where the worker fails, they are made here. */
   plane(map: VectorMap, here: Plane): Plane {
     this.#post({ map: { ...map, heads: map.heads.map(copied) } });
-    const make: Plane["make"] = (at, wanted, stop) =>
-      this.#fails ? here.make(at, wanted, stop) : this.#ask(map.id, at, stop).catch(() => here.make(at, wanted, stop));
+    const make: Plane["make"] = (at, wanted, stop) => this.#asked({ id: map.id, at }, stop, () => here.make(at, wanted, stop));
     return { ...here, make };
   }
 
-  #ask(id: string, at: TileAt, stop: AbortSignal): Promise<Tile | null> {
-    const make = ++this.#asked;
-    return new Promise((resolve, reject) => {
+  /** A part of a layer's weights; null when it was stopped. */
+  part(part: VectorPart, stop: AbortSignal): Promise<Part | null> {
+    return this.#asked({ part: { ...part, heads: part.heads.map(copied) } }, stop, () => vectorPart(part, () => !stop.aborted));
+  }
+
+  /** What the worker makes of this, or where it fails, what is made here. */
+  #asked<T extends Tile | Part>(what: { id: string; at: TileAt } | { part: VectorPart }, stop: AbortSignal, here: () => Promise<T | null>): Promise<T | null> {
+    if (this.#fails) return here();
+    const make = ++this.#count;
+    const told = new Promise<Tile | Part | null>((resolve, reject) => {
       this.#waiting.set(make, { resolve, reject });
       stop.addEventListener("abort", () => this.#post({ stop: make }), { once: true });
-      this.#post({ make, id, at });
+      this.#post({ make, ...what });
     });
+    return (told as Promise<T | null>).catch(here);
   }
 
   #post(message: Asked): void {
@@ -129,10 +157,12 @@ export function answerTiles(scope: WorkerScope): void {
       for (const id of planes.keys()) if (planes.size > KEPT) planes.delete(id);
       return;
     }
-    const { make, id, at } = data;
-    const making = planes.get(id)?.make(at, () => !stopped.has(make), never);
-    const tile = await making?.catch(() => undefined);
+    const { make } = data;
+    const wanted = () => !stopped.has(make);
+    const making = "part" in data ? vectorPart(data.part, wanted) : planes.get(data.id)?.make(data.at, wanted, never);
+    const result = await making?.catch(() => undefined);
     stopped.delete(make);
-    scope.postMessage({ made: make, tile }, tile ? [...new Set([tile.mean.buffer, tile.max.buffer])] : []);
+    const arrays = Object.values(result ?? {}).filter((value) => value instanceof Float32Array);
+    scope.postMessage({ made: make, result }, [...new Set(arrays.map(({ buffer }) => buffer))]);
   };
 }

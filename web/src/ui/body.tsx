@@ -27,8 +27,9 @@ export interface BodyHead {
 }
 
 export interface BodyProps {
-  /** Null while they are loading: the last picture stays. */
+  /** Null while they are loading: the last picture stays, unless the tokens have moved since. */
   weights: Weights | null;
+  moved?: boolean;
   heads: BodyHead[];
   sides: Record<SideName, SideSpec>;
   shown: Shown;

@@ -14,6 +14,8 @@ export interface Told {
   /** Of a comparison: what each number of a row is called; the last is the difference. */
   columns?: string[] | undefined;
   guesses: Guesses | null;
+  /** Of a long text: what lies beside the tokens shown. */
+  outside?: string | undefined;
 }
 
 /** The most probable tokens at a token. */
@@ -33,7 +35,7 @@ export interface Row {
 }
 
 /** Beside the text: it covers none of it. */
-export function Facts({ told, text, note }: { told: Told | null; text(bounds: Bounds): string; note?: string }) {
+export function Facts({ told, text, note }: { told: Told | null; text(bounds: Bounds): string; note?: string | undefined }) {
   const columns = told?.columns;
   const most = columns ? 30 : 60;
   const cells = ({ all, bounds }: Row) => (all ? all.map((each, i) => (i + 1 < all.length ? formatBounds : formatSigned)(each, 3)) : [text(bounds)]);

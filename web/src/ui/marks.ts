@@ -25,7 +25,8 @@ export function useMarks(props: BodyProps, marks: Marks): void {
     const { weights, heads, shown, threshold } = props;
     const { width, layout, frame, token } = marks;
     const canvas = marks.canvas.current;
-    if (!weights || !width || !canvas) return;
+    if (!width || !canvas) return;
+    if (!weights) return void (props.moved && sized(canvas, width, frame.height));
     const context = sized(canvas, width, frame.height);
     const picture = token ? null : [weights, heads, shown, layout, width, frame.height, frame.top, frame.ratio, threshold];
     if (!picture || !kept.restore(context, picture)) {

@@ -1,6 +1,6 @@
 // What is known about the token, or the pair of tokens, under the pointer or the focus.
-import { formatBounds, formatSigned, meanOfPresent, sinkBounds } from "../data/numbers";
-import { numberOf } from "../data/reshape";
+import { formatBounds, formatSigned, meanOfPresent, outsideText, sinkBounds } from "../data/numbers";
+import { meanOutside, numberOf } from "../data/reshape";
 import { missingHeads, missingPartners, otherSide, pairBounds, shownText, type Partner } from "../data/tokens";
 import type { Shown } from "../data/filter";
 import type { Weights } from "../data/decode";
@@ -70,6 +70,7 @@ function TokenFacts({ token, sides, shown, weights, told: heads, about, sinks, s
         {gone > 0 && missing < heads.length && <tr><td class="quiet" colSpan={4}>{gone} {gone === 1 ? "weight" : "weights"} missing</td></tr>}
         {missing > 0 && <tr><td class="quiet" colSpan={4}>missing in {missing} of {heads.length} heads</td></tr>}
         {!strongest.length && missing < heads.length && <tr><td class="quiet" colSpan={4}>no weight above 0.005 here</td></tr>}
+        {weights.outside && token.side === "query" && <tr><td class="quiet" colSpan={4}>{outsideText(meanOutside(heads.map(({ place }) => weights.outside!(place, token.index))))} the keys shown</td></tr>}
         {sinks && token.side === "query" && (
           <Row label="to sink" values={[formatBounds(meanOfPresent(heads.map((head) => sinkBounds(weights, head.place, token.index))))]} />
         )}

@@ -11,6 +11,7 @@ import { keyOf, type Request } from "../types";
 import { Body, type BodyHead, type BodyProps } from "../ui/body";
 import type { ViewProps } from "./frame";
 import { useWeights } from "./load";
+import { layerRequest } from "./part";
 import { useShown } from "./shown";
 
 export interface LoadedLayer {
@@ -23,8 +24,8 @@ export interface LoadedLayer {
 
 /** The weights of one layer of the store's stream. */
 export function useLayer({ source, spec, store }: ViewProps, layer: ReadonlySignal<number | null>): LoadedLayer {
-  const all = (store.parts ?? [store]).map(({ stream }) => {
-    const request = useComputed<Request | null>(() => (layer.value === null ? null : { kind: "layer", stream: stream.value.name, layer: layer.value }));
+  const all = (store.parts ?? [store]).map((one) => {
+    const request = useComputed<Request | null>(() => (layer.value === null ? null : layerRequest(one, layer.value)));
     const loaded = useWeights(source, request, spec).value;
     return { ...loaded, ready: request.value !== null && loaded.key === keyOf(request.value) };
   });
@@ -67,6 +68,7 @@ interface BodiesProps {
   painted(): void;
   explain: BodyProps["explain"];
   expand?: BodyProps["expand"];
+  moved?: boolean;
 }
 
 /** Of several pictures, what each calls once it is painted: "painted" is told when all are. */

@@ -3,7 +3,8 @@
 import { useMemo } from "preact/hooks";
 import { fieldBetween } from "../data/field";
 import { shortNames } from "../data/difference";
-import { Shaded, useCut, useText, type TextProps } from "./text";
+import { Shaded, type TextProps } from "./text";
+import { useCut, useText } from "./textData";
 
 export function ComparedText({ view, tell, ready }: Omit<TextProps, "stream">) {
   const { store } = view;

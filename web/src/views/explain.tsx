@@ -12,7 +12,7 @@ import { Select } from "../ui/controls";
 import { messageOf, Waiting } from "../ui/note";
 import { Whys, WhyBox } from "../ui/why";
 import type { ViewProps } from "./frame";
-import { headOf, loadLayer } from "./vectors";
+import { loadRow } from "./vectors";
 
 export const WHY_HELP = "click a number, or a line of a pinned token: why this weight";
 
@@ -46,7 +46,7 @@ export function useExplaining(view: ViewProps, layer: LayerSpec, heads: BodyHead
     const [head] = candidates(heads, layer).sort((a, b) => size(b) - size(a));
     choose({ query: placeOf(sides.query, query), key: placeOf(sides.key, key), head: head! });
   };
-  const known = explainedIn(view, layer).every(({ row }) => row?.rules);
+  const known = (view.source.live || !view.spec.precision) && explainedIn(view, layer).every(({ row }) => row?.rules);
   return { asked: asked && known && layer.heads.includes(asked.head) ? asked : null, explain: known ? explain : undefined, choose };
 }
 
@@ -77,7 +77,7 @@ export function Explained(props: ExplainedProps) {
   const { view, layer, heads, asked, choose } = props;
   const { store, mode } = view;
   const parts = explainedIn(view, layer);
-  const loaded = parts.map((part) => useVectors(view, part, asked!.head));
+  const loaded = parts.map((part) => useVectors(view, part, asked!));
   const found = loaded.flatMap(({ head }) => head ?? []);
   const problem = loaded.find((one) => one.problem)?.problem;
   const close = () => choose(null);
@@ -89,23 +89,23 @@ export function Explained(props: ExplainedProps) {
   if (found.length < parts.length)
     return <WhyBox title="Why this number?" close={close} which={which}>{problem ? <p>{hint(view, layer, asked!, problem)}</p> : <Waiting />}</WhyBox>;
   const sums = parts.map(({ part }, i) => ({ head: found[i]!, sides: part.sides.value, where: store.parts ? `${part.stream.value.label}, ${where}` : where }));
-  return <Whys sums={sums} query={asked!.query} at={asked!.key} shown={store.cut.value.filter} mode={mode.value} close={close} which={which} />;
+  return <Whys sums={sums} query={asked!.query} at={asked!.key} shown={store.part.value ? store.filter.value : store.cut.value.filter} mode={mode.value} close={close} which={which} />;
 }
 
-function useVectors({ source, spec }: ViewProps, { part, row }: { part: Store; row: LayerSpec }, head: number) {
+function useVectors({ source, spec }: ViewProps, { part, row }: { part: Store; row: LayerSpec }, { head, query }: Asked) {
   const [loaded, set] = useState<{ head: HeadVectors | null; problem: string | null }>({ head: null, problem: null });
   const stream = part.stream.value;
   useEffect(() => {
     let current = true;
-    loadLayer(source, stream, row)
-      .then((arrays) => headOf(arrays, { stream, layer: row, place: row.heads.indexOf(head) }, spec))
+    loadRow(source, spec, { stream, layer: row, head }, query)
       .then(
         (made) => current && set({ head: made, problem: null }),
         (error: unknown) => current && set({ head: null, problem: messageOf(error) }),
       );
     return () => void (current = false);
-  }, [stream, row, head]);
-  return loaded;
+  }, [stream, row, head, query]);
+  const fits = loaded.head && query >= loaded.head.first && query < loaded.head.first + loaded.head.nQuery;
+  return fits ? loaded : { ...loaded, head: null };
 }
 
 /** A page that carries weights only is not damaged: the neuron view has the sum. */

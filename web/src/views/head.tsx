@@ -15,7 +15,8 @@ import { Bodies, kindsNote, signedScale, useLayer, usePanels } from "./compared"
 import { closeFirst, Explained, useExplaining, WHY_HELP } from "./explain";
 import type { View, ViewProps } from "./frame";
 import { useNow, whenIdle } from "./load";
-import { bodyHead, cutNote, useBelow } from "./shown";
+import { PartPlace, PinnedFar, usePartMoves } from "./partPlace";
+import { bodyHead, cutNote, partAccuracy, useBelow } from "./shown";
 
 export const headView: View = (el, spec, source, store, around) => {
   render(<HeadView spec={spec} source={source} store={store} {...around} />, el);
@@ -28,6 +29,9 @@ function HeadView(props: ViewProps) {
   const loaded = useLayer(props, useComputed(() => store.layer.value.layer));
   const turn = useTurns(props);
   const { ready } = loaded;
+  const moves = usePartMoves(store);
+  const drawn = useRef(store.part.value);
+  if (ready) drawn.current = store.part.value;
   const heads = useBodyHeads(props);
   const panels = usePanels(store, ready ? loaded.weights : null, mode);
   const weights = store.parts ? null : panels[0]!.weights;
@@ -50,22 +54,39 @@ function HeadView(props: ViewProps) {
         <Display store={store} />
         <HeadChips store={store} mode={mode} />
       </div>
+      {store.part.value && <Part {...props} heads={heads} />}
       <div class="neuron">
-        <div class="picture">
+        <div class="picture" {...(store.part.value && moves)}>
           {loaded.problem ? <Problem message={loaded.problem} /> : !loaded.weights ? <Waiting /> : (
             <Bodies
-              key={store.stream.value.name} panels={panels} heads={heads} mode={mode} compact={false} painted={painted} turn={turn} explain={why.explain}
+              key={store.stream.value.name} panels={panels} heads={heads} mode={mode} compact={false} painted={painted} turn={turn} explain={why.explain} moved={drawn.current !== store.part.value}
             />
           )}
         </div>
         {why.asked && <Explained view={props} layer={store.layer.value} heads={heads} {...why} />}
       </div>
       <Legend
-        mode={mode} encoding={spec.encoding} notes={spec.notes} help={`Hover a token to isolate it · click to pin · double-click a head for solo${why.explain ? ` · ${WHY_HELP}` : ""}`}
+        mode={mode} encoding={spec.encoding} notes={spec.notes} help={`${store.part.value ? "Scroll past an end for more tokens · " : ""}Hover a token to isolate it · click to pin · double-click a head for solo${why.explain ? ` · ${WHY_HELP}` : ""}`}
         {...(panels[0]!.signed ? signedScale(store, mode) : { scale: (alpha: number) => ({ color: scaleColor(heads, mode), alpha }), scaleLabel: "weight" })}
+        {...(store.part.value && { accuracy: partAccuracy(props) })}
         note={[noteOf(heads, store.cut.value.filter, panels[0]!.signed ? `difference × ${STRONG}` : "weight"), kindsNote(store), cutNote(store.cut.value, store.state.threshold.value, below)].filter(Boolean).join(" · ")}
       />
     </div>
+  );
+}
+
+/** Of a long input: which tokens are shown, and what the pinned one attends to beside them. */
+function Part({ heads, ...view }: ViewProps & { heads: BodyHead[] }) {
+  const { store } = view;
+  const own = heads.filter(({ number }) => number !== null);
+  const all = store.layer.value.heads.map((_, place) => place);
+  const places = own.length ? own.map(({ place }) => place) : all;
+  const of = { layers: [store.layer.value.layer], places, about: places.length > 1 ? `mean of ${places.length} heads` : own[0]?.name ?? "" };
+  return (
+    <>
+      <PartPlace store={store} />
+      <PinnedFar view={view} of={of} />
+    </>
   );
 }
 
@@ -111,6 +132,7 @@ function layerKeys(event: KeyboardEvent, { store }: ViewProps): void {
 function prefetch({ store, source, signal }: ViewProps): void {
   const { layers } = store.stream.value;
   const place = layers.indexOf(store.layer.value);
+  if (store.part.value) return;
   whenIdle(() => {
     for (const near of [layers[place + 1], layers[place - 1]])
       for (const { stream } of store.parts ?? [store])

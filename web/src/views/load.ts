@@ -1,11 +1,12 @@
 // Weights of one layer for a component: kept while the next are on their way, checked against
 // the spec, and a problem as text.
 import { effect, useSignal, type ReadonlySignal } from "@preact/signals";
-import { useLayoutEffect } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Weights } from "../data/decode";
 import type { Source } from "../source/cache";
 import { keyOf, type Request, type Spec, type StreamSpec } from "../types";
 import { messageOf } from "../ui/note";
+import { loadPart } from "./part";
 
 /** Like useSignalEffect, which waits for the next frame, but at once. */
 export function useNow(run: () => void): void {
@@ -20,8 +21,11 @@ export interface Loaded {
 
 export function useWeights(source: Source, request: ReadonlySignal<Request | null>, spec: Spec): ReadonlySignal<Loaded> {
   const loaded = useSignal<Loaded>({ key: "", weights: null, problem: null });
+  const stop = useRef(new AbortController());
   useNow(() => {
     const wanted = request.value;
+    stop.current.abort();
+    stop.current = new AbortController();
     if (!wanted) return void (loaded.value = { key: "", weights: null, problem: null });
     const key = keyOf(wanted);
     const settle = (weights: Weights) => {
@@ -29,7 +33,8 @@ export function useWeights(source: Source, request: ReadonlySignal<Request | nul
     };
     const kept = source.peek(wanted);
     if (kept) return settle(kept);
-    source.get(wanted).then(settle, (error: unknown) => {
+    const got = wanted.kind === "part" ? loadPart(source, spec, wanted, stop.current.signal) : source.get(wanted);
+    got.then(settle, (error: unknown) => {
       if (request.peek() === wanted) loaded.value = { key, weights: null, problem: messageOf(error) };
     });
   });
@@ -37,6 +42,7 @@ export function useWeights(source: Source, request: ReadonlySignal<Request | nul
 }
 
 export function checked(weights: Weights, request: Request, spec: Spec): { weights: Weights | null; problem: string | null } {
+  if (request.kind === "part") return { weights, problem: null };
   const stream = spec.streams.find((s) => s.name === request.stream)!;
   const { query, key } = (request.words && stream.words) || stream;
   const expected = [headsOf(stream, request), spec.sides[query]!.text.length, spec.sides[key]!.text.length];

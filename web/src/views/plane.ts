@@ -12,7 +12,7 @@ import type { Source } from "../source/cache";
 import type { LayerSpec, Over, QuantitySpec, Request, SideName, SideSpec, Spec, StreamSpec } from "../types";
 import { messageOf } from "../ui/note";
 import { checked, useNow } from "./load";
-import { headOf, loadLayer, type HeadOf } from "./vectors";
+import { carriedHeads, type HeadOf } from "./vectors";
 
 /** Which heat map is meant. */
 export interface MapOf extends HeadOf {
@@ -58,8 +58,7 @@ export async function planeOf(source: Source, spec: Spec, map: MapOf): Promise<P
   const id = `map/${Object.values(request).join("/")}/${together ? over : places[0]}`;
   if (layer.rules && !quantity.carried && !map.pair) {
     const tiler = tilerFor(source, size.queries * size.keys * places.length);
-    const load = (place: number) => loadLayer(source, stream, layer, spec.precision && layer.rules!.key_head[place]);
-    const heads = await Promise.all(places.map(async (place) => headOf(await load(place), { stream, layer, place }, spec)));
+    const heads = await carriedHeads(source, spec, map, places);
     const made = { id, size, heads, over: together ? over : null, scored: quantity.name === "score" };
     const [plane, off] = [vectorPlane(source, made), offOf(heads, made.scored, over === "mean")];
     return { ...(tiler?.plane(made, plane) ?? plane), ...(off && { off }) };
@@ -70,7 +69,7 @@ export async function planeOf(source: Source, spec: Spec, map: MapOf): Promise<P
 }
 
 /** How far off rows of these heads are together: a mean is off by the mean at most, the largest by the most. */
-function offOf(heads: HeadVectors[], scored: boolean, mean: boolean): Off | null {
+export function offOf(heads: HeadVectors[], scored: boolean, mean: boolean): Off | null {
   const all = heads.flatMap(({ off }) => (off ? [off] : []));
   if (!all.length) return null;
   const rows = (put: (values: number[]) => number, of: "weight" | "ratio" | "score") => all[0]![of].map((_, query) => put(all.map((off) => off[of][query]!)));

@@ -8,6 +8,8 @@ import { css, NEUTRAL, type Mode, type Rgb } from "../draw/color";
 import type { Cut, Store } from "../store";
 import type { LayerSpec } from "../types";
 import type { BodyHead } from "../ui/body";
+import { errorText } from "../ui/legend";
+import type { ViewProps } from "./frame";
 
 /** The layer's weights, and all else that a body needs to show them. */
 export function useShown(store: Store, loaded: Weights | null) {
@@ -22,6 +24,11 @@ export function useShown(store: Store, loaded: Weights | null) {
 export function bodyHead(head: number | null, layer: LayerSpec, color: Rgb, mode: Mode): BodyHead {
   const place = head === null ? layer.heads.length : layer.heads.indexOf(head);
   return { number: head, name: headName(head, layer), place, css: css(head === null ? NEUTRAL[mode] : color) };
+}
+
+/** How exact the weights of a part of a long input are. */
+export function partAccuracy({ spec, source }: Pick<ViewProps, "spec" | "source">): string {
+  return (!source.live && errorText(spec)) || "Weights are exact; only those of the tokens shown are computed.";
 }
 
 /** What is not shown, in words. */

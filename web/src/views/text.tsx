@@ -2,25 +2,26 @@
 // with what a model said of each.
 import { render } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Weights } from "../data/decode";
-import { fieldOf, grouped, groupsOf, type Field } from "../data/field";
-import { formatBounds, preciseText } from "../data/numbers";
-import { numberOf, placeOf, reshaped, type Plan } from "../data/reshape";
+import type { Field } from "../data/field";
+import { formatBounds, outsideText, preciseText } from "../data/numbers";
+import { numberOf, placeOf } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
 import { css, SHADE, shadeScale, SIGNED } from "../draw/color";
-import { cutOf, isShare, stackOf, type Store } from "../store";
-import type { LayerSpec, PinnedSpec, Request, SideName, SideSpec, StreamSpec, TableSpec } from "../types";
+import { isShare, stackOf, type Store } from "../store";
+import type { PinnedSpec, SideName, SideSpec, StreamSpec, TableSpec } from "../types";
 import { Beside, Facts, Said, type Guesses, type Told } from "../ui/facts";
 import { Legend } from "../ui/legend";
-import { messageOf, Problem, Waiting } from "../ui/note";
+import { Problem, Waiting } from "../ui/note";
 import { Prose } from "../ui/prose";
 import { kindsNote } from "./compared";
 import { ComparedText } from "./comparedText";
 import type { View, ViewProps } from "./frame";
-import { checked, useNow } from "./load";
-import { cutNote } from "./shown";
+import { useNow } from "./load";
+import { PartPlace, PartSteps, PinnedFar, usePartMoves } from "./partPlace";
+import { cutNote, partAccuracy } from "./shown";
 import { useAim, type Aim, type BySide } from "./textAim";
 import { Bar } from "./textBar";
+import { headsOf, ONE, shownLayers, useText } from "./textData";
 
 export const textView: View = (el, spec, source, store, around) => {
   render(<TextView spec={spec} source={source} store={store} {...around} />, el);
@@ -41,21 +42,24 @@ function TextView(props: ViewProps) {
   const isWide = ({ columns }: TableSpec) => columns.length > 3;
   const [wide, narrow] = [spec.tables?.filter(isWide) ?? [], spec.tables?.filter((table) => !isWide(table)) ?? []];
   const ready = useReady(props, page);
+  const moves = usePartMoves(store);
   useEffect(() => setCount(PAGE), [store.state.search.value, store.state.outcome.value]);
   useLayoutEffect(() => void (page.length || status.painted()));
   return (
     <div class="root" data-mode={mode} onKeyDown={(event) => event.key === "Escape" && store.state.pinned.value && ((store.state.pinned.value = null), event.preventDefault())}>
       {spec.title && <h2>{spec.title}</h2>}
       <Bar {...props} listed={listed} found={texts.length} />
+      {store.part.value && <Part {...props} />}
       <div class="reader" style={{ "--shade": css((isSigned(store) ? SIGNED : SHADE)[mode]), "--against": css(SHADE[mode]) }}>
-        <div class="texts">
+        <div class="texts" {...(store.part.value && moves)}>
           {compared ? <ComparedText view={props} tell={tell} ready={ready} /> : page.map((stream) => <Text key={stackOf(stream)} view={props} stream={stream} tell={tell} ready={ready} />)}
+          {store.part.value && <PartSteps store={store} />}
           {!texts.length && <p class="quiet">No text matches.</p>}
           {texts.length > count && <button type="button" class="plain" onClick={() => setCount(count + PAGE)}>Show {Math.min(PAGE, texts.length - count)} more</button>}
           {wide.map((table) => <Beside key={table.title} table={table} current={undefined} />)}
         </div>
         <div class={narrow.length || store.parts ? "sidebar wide" : "sidebar"}>
-          <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} />
+          <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} note={told?.outside} />
           {narrow.map((table) => <Beside key={table.title} table={table} current={store.stream.value.quantity?.label} />)}
         </div>
       </div>
@@ -64,11 +68,27 @@ function TextView(props: ViewProps) {
   );
 }
 
+/** Of a long text: which of its tokens are shown, and what the pinned one attends to beside them. */
+function Part(view: ViewProps) {
+  const { store } = view;
+  const { state } = store;
+  const [stream, heads] = [store.stream.value, store.layer.value.heads];
+  const layers = shownLayers(stream, state.all_layers.value, state.layer.value).map(({ layer }) => layer);
+  const over = state.over.value;
+  const about = [over === "head" ? `head ${store.head.value}` : `${over} of ${heads.length} heads`, layers.length > 1 ? `mean of ${layers.length} layers` : `layer ${layers[0]}`].join(", ");
+  return (
+    <>
+      <PartPlace store={store} one={stream.query === stream.key} />
+      <PinnedFar view={view} of={{ layers, places: ONE, over: headsOf(store), about }} />
+    </>
+  );
+}
+
 function isSigned({ stream, parts, state }: Store): boolean {
   return stream.value.quantity?.signed ?? (parts !== null && state.show.value === "difference");
 }
 
-function Foot({ spec, store, mode: { value: mode } }: ViewProps) {
+function Foot({ spec, source, store, mode: { value: mode } }: ViewProps) {
   const { quantity, query } = store.stream.value;
   const signed = isSigned(store);
   const pairs = spec.sides[query]!.text.length > 1;
@@ -77,6 +97,7 @@ function Foot({ spec, store, mode: { value: mode } }: ViewProps) {
       mode={mode} encoding={spec.encoding} notes={spec.notes} scaleLabel="share of the largest (root scale)" scale={shadeScale(signed, mode)} scaleBottom={signed ? "−1" : "0"}
       note={[quantity && `${quantity.label}: ${quantity.about}`, kindsNote(store), cutNote(store.cut.value, 0, null)].filter(Boolean).join(" · ")}
       help={pairs ? "Point at a token: what it attends to (with Shift: who attends to it) · click to pin" : "Point at a token for its number"}
+      {...(store.part.value && { accuracy: partAccuracy({ spec, source }) })}
       {...(!isShare(store.stream.value) && { accuracy: "Numbers are carried within 0.004 % of the largest." })}
     />
   );
@@ -88,6 +109,7 @@ function useReady({ store, status }: ViewProps, page: StreamSpec[]) {
   useNow(() => {
     const { stream, layer, cut, head, state: s } = store;
     void [stream.value, layer.value, cut.value, head.value, s.all_layers.value, s.over.value, s.column.value, s.words.value, s.search.value, s.outcome.value, s.pinned.value, s.show.value];
+    void store.part.value;
     done.current.clear();
     status.begin();
   });
@@ -116,20 +138,6 @@ export interface TextProps {
 /** One text; or both, where queries and keys are different tokens. */
 function Text(props: TextProps) {
   return <Shaded {...props} {...useText(props.view, props.stream)} whole={props.stream} />;
-}
-
-/** A text as it is shown: without hidden tokens, in words or tokens. */
-export function useCut({ store: { state }, spec }: ViewProps, stream: StreamSpec) {
-  const cut = useMemo(() => cutOf({ query: spec.sides[stream.query]!, key: spec.sides[stream.key]! }, state, false, isShare(stream)), [stream, state.hide_special.value, state.renormalise.value]);
-  const words = state.words.value;
-  const groups = useMemo(() => ({ query: groupsOf(cut.sides.query, words), key: groupsOf(cut.sides.key, words) }), [cut, words]);
-  return { cut, groups };
-}
-
-export function useText(view: ViewProps, stream: StreamSpec) {
-  const { cut, groups } = useCut(view, stream);
-  const { weights, problem } = useLayers(view, stream);
-  return { cut, groups, problem, field: useField(view, stream, weights, cut.plan, groups) };
 }
 
 export interface ShadedProps extends TextProps, ReturnType<typeof useText> {
@@ -163,13 +171,13 @@ export function Shaded(props: ShadedProps) {
   }, [field, values, aim.partner, aim.told, aim.elsewhere, aim.at?.side, aim.at?.index]);
   if (problem) return view.status.failed(), <Problem message={problem} />;
   if (!drawn.current) return <Waiting />;
-  const members = (token: PinnedSpec | null, side: SideName) => (token && (aim.one || token.side === side) && !aim.fixed ? groups[token.side][token.index]! : NONE);
+  const members = (token: PinnedSpec | null, side: SideName) => (token && ((aim.one && !aim.apart) || token.side === side) && !aim.fixed ? groups[token.side][token.index]! : NONE);
   return (
     <section class="doc">
       {stream.document && <Said {...stream.document} />}
       {(aim.one || aim.fixed ? ["key"] as const : SIDES).map((side) => (
         <Prose
-          key={side} side={cut.sides[side]} label={aim.one || aim.fixed ? "Text" : `${side} tokens`} shades={side === target || aim.one ? shades : shades && EMPTY}
+          key={side} side={cut.sides[side]} label={aim.one || aim.fixed ? "Text" : `${side} tokens`} shades={side === target || aim.one ? shades ?? (stream.part === undefined ? null : EMPTY) : shades && EMPTY}
           active={members(subject, side)} pinned={members(aim.pinned, side)} point={(index, shift) => aim.point(side, index, shift)} pin={(index, shift) => aim.pin(side, index, shift)}
         />
       ))}
@@ -195,45 +203,6 @@ function shadesOf(values: Float64Array, groups: number[][], top: number): Float6
   return Float64Array.from(groups.flatMap((group, i) => group.map(() => root(values[i]! / (top || 1)))));
 }
 
-/** The layers that are shown, once all are there. */
-function useLayers({ source, spec, store: { state } }: ViewProps, stream: StreamSpec): { weights: Weights[] | null; problem: string | null } {
-  const layers = shownLayers(stream, state.all_layers.value, state.layer.value);
-  const key = `${stream.name}/${layers.map(({ layer }) => layer)}`;
-  const [loaded, set] = useState<{ key: string; weights: Weights[] | null; problem: string | null }>({ key: "", weights: null, problem: null });
-  useEffect(() => {
-    let current = true;
-    const get = async ({ layer }: LayerSpec) => {
-      const request: Request = { kind: "layer", stream: stream.name, layer };
-      const { weights, problem } = checked(await source.get(request), request, spec);
-      if (!weights) throw new Error(problem!);
-      return weights;
-    };
-    Promise.all(layers.map(get)).then(
-      (weights) => current && set({ key, weights, problem: null }),
-      (error: unknown) => current && set({ key, weights: null, problem: messageOf(error) }),
-    );
-    return () => void (current = false);
-  }, [key]);
-  return loaded.key === key ? loaded : { weights: null, problem: null };
-}
-
-/** Numbers of everything up to a layer are all in the last. */
-function shownLayers({ layers, quantity }: StreamSpec, all: boolean, layer: number): LayerSpec[] {
-  return all ? (quantity?.across ? layers.slice(-1) : layers) : [layers.find((one) => one.layer === layer) ?? layers[0]!];
-}
-
-function useField({ store: { state } }: ViewProps, stream: StreamSpec, weights: Weights[] | null, plan: Plan, groups: BySide<number[][]>): Field | null {
-  const [over, head] = [state.over.value, state.head.value];
-  return useMemo(() => {
-    if (!weights) return null;
-    const layers = shownLayers(stream, state.all_layers.value, state.layer.value).map(({ heads }, i) => ({
-      weights: reshaped(weights[i]!, plan),
-      places: over === "head" ? [Math.max(0, heads.indexOf(head!))] : heads.map((_, place) => place),
-    }));
-    return grouped(fieldOf(layers, over), groups.query, groups.key);
-  }, [weights, plan, groups, over, head]);
-}
-
 const TOLD = 8;
 
 function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }: Aim, sides: BySide<SideSpec>, groups: BySide<number[][]>, what: string, columns?: Columns): Omit<Told, "guesses"> {
@@ -246,9 +215,10 @@ function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }:
   const number = subject && numberOf(sides[subject.side], groups[subject.side][subject.index]![0]!);
   return {
     title: !subject || fixed ? "Strongest" : name(subject.side, subject.index),
-    about: fixed ? what : !subject ? `mean over ${groups.query.length} queries` : `${subject.side} ${number} ${subject.side === "query" ? "attends to" : "is attended to by"}`,
+    about: fixed ? what : !subject ? `mean over ${field.outside ? "the " : ""}${groups.query.length} queries${field.outside ? " shown" : ""}` : `${subject.side} ${number} ${subject.side === "query" ? "attends to" : "is attended to by"}`,
     pair: partner === null ? null : row(partner),
     rows: order.map(row),
+    outside: field.outside && subject?.side !== "key" ? `${outsideText(field.outside(subject?.index ?? null))} the tokens shown` : undefined,
     columns: columns?.names,
   };
 }

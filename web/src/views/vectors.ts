@@ -62,6 +62,12 @@ export async function loadLayer(source: Source, stream: StreamSpec, { layer, rul
   return { vectors: own, keyHead, bias, mask };
 }
 
+/** What heads of a layer multiply, as a saved page carries it: exactly, or in eight bits a number. */
+export function carriedHeads(source: Source, spec: Spec, { stream, layer }: Pick<HeadOf, "stream" | "layer">, places: number[]): Promise<HeadVectors[]> {
+  const load = (place: number) => loadLayer(source, stream, layer, spec.precision && layer.rules!.key_head[place]);
+  return Promise.all(places.map(async (place) => headOf(await load(place), { stream, layer, place }, spec)));
+}
+
 /** Numbers of a layer's keys from which one row is asked for instead of all. */
 const LARGE = 2_000_000;
 
