@@ -13,7 +13,7 @@ from attnscope.trace import Trace
 from attnscope.wire.encode import GZIP
 from attnscope.wire.replies import Reply, answer
 
-TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "uint8": np.dtype("u1")}
 
 
 def layer_of(tokens: int, heads: int = 3, seed: int = 0, **rules: object) -> QKLayer:

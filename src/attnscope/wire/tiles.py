@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import operator
 import threading
+from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from attnscope.computed import Derived
 from attnscope.errors import InputError
 from attnscope.measures import quantity
+from attnscope.measures.together import fused
 from attnscope.overview import BLOCK, known_of
 from attnscope.pooling import Canvas, Pixels
 from attnscope.scores import Layer, QKLayer
@@ -86,11 +89,14 @@ def tile_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, n
     rough = step >= BLOCK and isinstance(layer, QKLayer) and _is_rough(layer, places, request)
     if rough:
         assert isinstance(layer, QKLayer)
+        _check_whole(zip((queries, keys), layer.shape[1:], strict=True), step)
         here = tuple(slice(part.start // step, -(-part.stop // step)) for part in (queries, keys))
         mean, largest = (picture[here] for picture in preview(layer, places, step, over))
-    elif 1 < step < BLOCK and len(places) > 1:
+    elif 1 < step < BLOCK and len(places) > 1 and isinstance(layer, QKLayer):
         mean, largest = _together(layer, places, queries, keys, step, over)
     else:
+        if len(places) > 1 and not isinstance(layer, QKLayer):
+            layer, places = _joined(layer, places, over), [0]
         made = tile(layer, places, queries, keys, step, over=over)
         mean, largest = made.mean[0], made.max[0]
     if step == 1:
@@ -101,6 +107,12 @@ def tile_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, n
         for name, cells in pictures.items()
     }
     return {**arrays, "rough": np.ones(1, np.uint8)} if rough else arrays
+
+
+def _check_whole(parts: Iterable[tuple[range, int]], step: int) -> None:
+    """InputError unless ranges are made of whole blocks: a preview has no others."""
+    if any(part.start % step or (part.stop % step and part.stop < n) for part, n in parts):
+        raise InputError(f"the page asked for a preview of other than whole blocks of {step}.")
 
 
 def _is_rough(layer: QKLayer, places: list[int], request: Request) -> bool:
@@ -133,8 +145,13 @@ def row_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, np
     return {name: array for name, array in named.items() if array is not None}
 
 
+def _joined(layer: Layer, places: list[int], over: Over) -> Derived:
+    """Heads put together cell by cell: numbers may be missing, or below 0."""
+    return Derived(layer, (0,), lambda _, part: fused(layer.rows(places, part), over)[None])
+
+
 def _together(
-    layer: Layer, places: list[int], queries: range, keys: range, step: int, over: Over
+    layer: QKLayer, places: list[int], queries: range, keys: range, step: int, over: Over
 ) -> tuple[Pixels, Pixels]:
     """Heads put together cell by cell and pooled then, as a page does that has the cells.
 
