@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from attnscope.stopping import check_wanted
+
 STRIPE = 2**20
 """Scores computed at a time: 4 MB, which fits a processor's cache."""
 
@@ -17,12 +19,17 @@ NEUTRAL: dict[np.ufunc, float] = {np.add: 0.0, np.maximum: -np.inf, np.minimum: 
 
 
 def stripes(queries: range, n_key: int, step: int) -> Iterator[slice]:
-    """Queries a bit at a time, so that their scores fit a cache: whole steps, or parts of one."""
+    """Queries a bit at a time, so that their scores fit a cache: whole steps, or parts of one.
+
+    Raises:
+        Stopped: between two of them, once nobody waits for what is made of them.
+    """
     rows = max(1, STRIPE // max(1, n_key))
     steps = max(step, rows // step * step)
     for start in range(queries.start, queries.stop, steps):
         stop = min(start + steps, queries.stop)
         for part in range(start, stop, rows):
+            check_wanted()
             yield slice(part, min(part + rows, stop))
 
 

@@ -27,6 +27,7 @@ const model = window.model = {
   off: event => { delete heard[event]; },
   put: (name, value) => { model.state[name] = value; heard["change:" + name]?.(); },
   send: async ({id, request}) => {
+    if (!request) return;
     const reply = await window.answered(JSON.stringify(request));
     const bytes = reply.data && Uint8Array.from(atob(reply.data), c => c.charCodeAt(0));
     heard["msg:custom"]?.({id, meta: reply.meta, error: reply.error}, bytes ? [bytes.buffer] : []);

@@ -256,6 +256,8 @@ def test_a_comparison_has_its_views_and_their_data():
     for name, view in served._views.items():
         asked = [{"kind": "layer", "stream": f"self:{side}", "layer": 0} for side in SIDES]
         for request in asked:
-            assert served._answered(view, request).status_code == 200, name
-        refused = served._answered(view, {"kind": "layer", "stream": "self", "layer": 0})
+            assert served._answered(view, request, threading.Event()).status_code == 200, name
+        refused = served._answered(
+            view, {"kind": "layer", "stream": "self", "layer": 0}, threading.Event()
+        )
         assert refused.status_code == 400

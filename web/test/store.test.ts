@@ -131,6 +131,18 @@ describe("widget", () => {
     await expect(second).rejects.toThrow("no layer 1");
     expect([...(await first).bytes]).toEqual([7, 8]);
   });
+  it("takes a request back once, while it is on its way", async () => {
+    const [model, stop] = [new FakeModel(), new AbortController()];
+    const source = widgetSource(model, new AbortController().signal);
+    const request: Request = { kind: "layer", stream: "self", layer: 0 };
+    const [first, second] = [source.fetch(request, stop.signal), source.fetch(request, stop.signal)];
+    const [one, other] = model.sent.map(({ id }) => id);
+    model.fire("msg:custom", { id: one, meta: { shape: [] } }, [new DataView(Uint8Array.of(7).buffer)]);
+    stop.abort();
+    await expect(second).rejects.toThrow("aborted");
+    expect([...(await first).bytes]).toEqual([7]);
+    expect(model.sent.slice(2)).toEqual([{ stop: other }]);
+  });
 });
 
 it("finds and tells the strongest partners", () => {

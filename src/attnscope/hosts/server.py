@@ -20,6 +20,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import anyio
@@ -44,6 +45,7 @@ from attnscope.errors import AttnscopeError, InputError
 from attnscope.hosts.html import STYLE, element, page_head, policy_of
 from attnscope.measures.compare import Comparison
 from attnscope.scores import QKLayer
+from attnscope.stopping import Stopped, stopping_when
 from attnscope.trace import Trace
 from attnscope.view import View
 from attnscope.views.base import suited_view
@@ -56,6 +58,8 @@ VIEWS = ("generation", "head", "model", "matrix", "text", "heads", "neuron")
 LONGEST_REQUEST = 4096
 """Bytes."""
 MOST_WAITING = 64
+LOOKS = 0.1
+"""Seconds between two looks at whether a browser still waits."""
 HEADERS = {
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
@@ -132,7 +136,7 @@ class Server:
             async with self._limit:
                 if await asked.is_disconnected():
                     return Response(status_code=499)
-                return await run_sync(self._answered, self._views[name], request)
+                return await self._computed(asked, self._views[name], request)
         except InputError as error:
             return _problem(400, str(error))
         except ClientDisconnect:
@@ -140,10 +144,22 @@ class Server:
         finally:
             self._waiting -= 1
 
-    def _answered(self, view: View, request: Any) -> Response:
+    async def _computed(self, asked: Asked, view: View, request: Any) -> Response:
+        """A reply, whose making ends when whoever asked for it is gone."""
+        gone = Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_watch, asked, gone)
+            reply = await run_sync(self._answered, view, request, gone)
+            group.cancel_scope.cancel()
+        return reply
+
+    def _answered(self, view: View, request: Any, gone: Event) -> Response:
         """A reply's JSON, after four bytes with its length, and then its bytes."""
         try:
-            reply = answer(view.trace, view.spec, request)
+            with stopping_when(gone.is_set):
+                reply = answer(view.trace, view.spec, request)
+        except Stopped:
+            return Response(status_code=499)
         except AttnscopeError as error:
             return _problem(400, str(error))
         except Exception as error:
@@ -152,6 +168,13 @@ class Server:
         meta = json.dumps(reply.meta).encode()
         body = len(meta).to_bytes(4, "little") + meta + reply.data
         return Response(body, media_type="application/octet-stream")
+
+
+async def _watch(asked: Asked, gone: Event) -> None:
+    """Set when the browser has closed the connection: it moved on, or was closed itself."""
+    while not await asked.is_disconnected():
+        await anyio.sleep(LOOKS)
+    gone.set()
 
 
 def _problem(status: int, text: str) -> Response:

@@ -1,15 +1,20 @@
 """The notebook widget: the view connected to Python (anywidget).
 
-Data are sent when the page asks for them, one layer a message. What the reader changes (layer,
+Data are sent when the page asks for them, one layer a message; what takes long is computed beside
+the kernel's own work, and stopped when the page has moved on. What the reader changes (layer,
 heads, pinned token, ...) is a trait: readable, settable and observable from Python. The same class
 serves Jupyter, VS Code, Colab and marimo.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import traceback
+from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -18,6 +23,7 @@ import traitlets as t
 from attnscope._numbers import index_of, spans_of
 from attnscope.assets import bundle
 from attnscope.errors import AttnscopeError, InputError
+from attnscope.stopping import Stopped, check_wanted, stopping_when
 from attnscope.trace import Trace
 from attnscope.views.display import share
 from attnscope.wire.replies import answer
@@ -60,6 +66,18 @@ STATE = (
     "hide_first",
     "show",
 )
+
+
+THREADS = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "attnscope")
+"""Where a kernel's replies are computed: the overview of a long head takes seconds, and neither the
+kernel nor another request waits for it."""
+
+
+def _told(done: Future[None]) -> None:
+    """What went wrong in a thread, as if it had been in the kernel's own."""
+    error = done.exception()
+    if error is not None:
+        traceback.print_exception(error)
 
 
 class Widget(anywidget.AnyWidget):
@@ -130,6 +148,7 @@ class Widget(anywidget.AnyWidget):
         """A widget of this trace; `View.widget()` makes it."""
         self._trace = trace
         state = {name: value for name, value in spec["state"].items() if name in STATE}
+        self._asked: dict[str, Event] = {}
         super().__init__(_spec=dict(spec), _esm=bundle(spec["view"]), **state)
         self.on_msg(self._serve)
 
@@ -152,18 +171,40 @@ class Widget(anywidget.AnyWidget):
         return self.view().save(path, dpi=dpi, width=width)
 
     def _serve(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        """Answer one data request; whatever goes wrong reaches the page as a text."""
-        identity = message.get("id") if isinstance(message, dict) else None
+        """Answer a data request, or stop what is no longer wanted."""
+        given = message if isinstance(message, dict) else {}
+        identity, stop = str(given.get("id")), Event()
+        if "stop" in given:
+            self._asked.get(str(given["stop"]), stop).set()
+        elif self._has_threads():
+            self._asked[identity] = stop
+            THREADS.submit(self._answer, given, stop).add_done_callback(_told)
+        else:
+            self._answer(given, stop)
+
+    def _has_threads(self) -> bool:
+        """Whether replies may come from other threads: in Jupyter's kernels they may."""
+        return type(self.comm).__module__.partition(".")[0] == "ipykernel"
+
+    def _answer(self, message: dict[str, Any], stop: Event) -> None:
+        """Send the reply to a request; whatever goes wrong reaches the page as a text."""
+        identity = message.get("id")
         try:
-            if not isinstance(message, dict) or not isinstance(message.get("request"), dict):
+            if not isinstance(message.get("request"), dict):
                 raise InputError("the page sent a message without a request.")
-            reply = answer(self._trace, self._spec, message["request"])  # type: ignore[arg-type]
+            with stopping_when(stop.is_set):
+                check_wanted()
+                reply = answer(self._trace, self._spec, message["request"])  # type: ignore[arg-type]
+        except Stopped:
+            return
         except Exception as error:
             said = str(error) if isinstance(error, AttnscopeError) else f"Python failed: {error!r}."
             self.send({"id": identity, "error": said})
             if not isinstance(error, AttnscopeError):
                 raise
             return
+        finally:
+            self._asked.pop(str(identity), None)
         self.send({"id": identity, "meta": reply.meta}, [reply.data])
 
     def _shown(self) -> StreamSpec:

@@ -16,6 +16,7 @@ from attnscope._row_bar import is_much
 from attnscope.errors import InputError
 from attnscope.measures.together import fused
 from attnscope.scores import Layer, QKLayer
+from attnscope.stopping import check_wanted
 from attnscope.stream import Stream
 from attnscope.wire.spec import LayerSpec, Request
 from attnscope.wire.tiles import MOST_BLOCKS, places_of, range_of
@@ -81,6 +82,7 @@ def _block(
     hidden: Bool[np.ndarray, "key"] | None,
 ) -> tuple[np.ndarray, ...]:
     """(value, before, after) of some rows."""
+    check_wanted()
     rows, start = _rows(layer, places, queries)
     together = over == "mean" and isinstance(layer, QKLayer)
     if over is not None and not together:

@@ -39,10 +39,16 @@ export function widgetSource(model: WidgetModel, signal: AbortSignal): Transport
   signal.addEventListener("abort", () => model.off("msg:custom", receive), { once: true });
   return {
     live: true,
-    fetch: (request: Request) =>
+    fetch: (request: Request, stop?: AbortSignal) =>
       new Promise((resolve, reject) => {
         const id = `${Date.now().toString(36)}-${++asked}`;
+        const stopped = () => {
+          if (!waiting.delete(id)) return;
+          model.send({ stop: id });
+          reject(stop!.reason);
+        };
         waiting.set(id, { resolve, reject });
+        stop?.addEventListener("abort", stopped, { once: true });
         model.send({ id, request });
       }),
   };
