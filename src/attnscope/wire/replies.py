@@ -137,11 +137,7 @@ def is_early(spec: Spec, request: Request) -> bool:
 
 
 def answer(trace: Trace, spec: Spec, request: Request) -> Reply:
-    """The bytes for one request.
-
-    Raises:
-        InputError: for a request that does not fit the spec (requests come from pages: untrusted).
-    """
+    """The bytes for one request; InputError where it does not fit the spec (pages: untrusted)."""
     shown = _checked(spec, request)
     stream = trace.stream(shown["name"])
     if request["kind"] == "thumbnails":
