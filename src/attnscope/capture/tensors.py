@@ -12,6 +12,9 @@ from jaxtyping import Float, Shaped
 
 from attnscope.capture.certify import probes
 
+AT_ONCE = 4096
+"""Vectors that are reduced at a time: a head of a long text, all heads of a short one."""
+
 KEPT = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -77,10 +80,11 @@ def probed(
     signs = _signs(tensor.shape[-1], tensor.device)
     n_tokens = len(range(*tokens.indices(tensor.shape[1])))
     products = np.empty((len(heads), n_tokens, signs.shape[1]), np.float32)
+    kept, many = tensor.detach()[:, tokens], max(1, AT_ONCE // max(1, n_tokens))
     with torch.autocast(tensor.device.type, enabled=False):
-        for place, head in enumerate(heads):
-            found = tensor[head, tokens].detach().float() @ signs
-            products[place] = found.cpu().numpy()
+        for start in range(0, len(heads), many):
+            found = kept[list(heads[start : start + many])].float() @ signs
+            products[start : start + many] = found.cpu().numpy()
     return products
 
 

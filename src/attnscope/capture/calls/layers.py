@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -52,18 +53,16 @@ class Attended:
     def layer(self, item: Item, heads: Sequence[int], masks: MaskReader, cut: Cut) -> QKLayer:
         query = as_multiplied(self.given["query"])[:, :, cut.rows]
         key = as_multiplied(self.given["key"])[:, :, cut.columns]
-        groups, kv_head = np.unique(
-            np.array(heads) // (query.shape[1] // key.shape[1]), return_inverse=True
-        )
+        groups, kv_head = _groups(tuple(heads), query.shape[1] // key.shape[1])
         return QKLayer(
             queries=stored(query, item, heads),
-            keys=stored(key, item, groups.tolist()),
+            keys=stored(key, item, groups),
             spec=_spec(self.implementation, self.given, item, heads, masks),
             heads=tuple(heads),
             kv_head=kv_head,
             name=self.name,
             dtype=self.dtype,
-            kv_numbers=tuple(groups.tolist()),
+            kv_numbers=groups,
         )
 
     def witness(self, layer: Layer, item: Item, cut: Cut) -> Witness | None:
@@ -74,6 +73,13 @@ class Attended:
         return Witness(
             probed(values, groups, cut.columns), probed(out, list(layer.heads), cut.rows)
         )
+
+
+@cache
+def _groups(heads: tuple[int, ...], each: int) -> tuple[tuple[int, ...], np.ndarray]:
+    """The key heads of these heads, `each` of which share one, and the place of each head's."""
+    groups, kv_head = np.unique(np.array(heads) // each, return_inverse=True)
+    return tuple(groups.tolist()), kv_head
 
 
 def chosen(heads: Sequence[int] | None, n_heads: int, name: str) -> list[int]:

@@ -24,6 +24,8 @@ from attnscope.capture.places.streams import Stack
 from attnscope.errors import CaptureError
 from attnscope.scores import QKLayer, ScoreSpec
 
+FINISHED = "Capture the finished text instead: attnscope.capture(model, tokenizer, text)."
+
 Shared = dict[tuple[int, ...], tuple[list[Hiding], ScoreSpec]]
 """Masks that layers have in common, by the identity of their hidings (held, so that it is one)."""
 
@@ -85,7 +87,7 @@ def joined(recording: Stepwise, path: Path) -> tuple[list[Call], dict[Stack, set
     """One call for each layer, the numbers of each stack's layers, and the stack that wrote.
 
     Raises:
-        CaptureError: when rows are missing.
+        CaptureError: when rows are missing, or no layer reads what was written by itself.
     """
     shared: Shared = {}
     calls = []
@@ -103,6 +105,11 @@ def joined(recording: Stepwise, path: Path) -> tuple[list[Call], dict[Stack, set
         calls.append(replace(call, stack=sized))
         if not parts[0].extent.once and not stack.cross:
             writers.append(sized)
+    if not writers:
+        raise CaptureError(
+            f"{calls[-1].name} reads what it writes and what it was given in one attention call: "
+            f"that is not recorded while a model generates. {FINISHED}"
+        )
     return calls, numbers, writers[0]
 
 
@@ -141,8 +148,7 @@ def _check_whole(pieces: Sequence[Piece], path: Path) -> None:
             return
     raise CaptureError(
         f"{pieces[0].call.name}: of the {path.stop} tokens read, rows were recorded of "
-        f"{', '.join(f'{p.extent.start} to {p.extent.stop - 1}' for p in pieces)} only. Capture "
-        "the finished text instead: attnscope.capture(model, tokenizer, text)."
+        f"{', '.join(f'{p.extent.start} to {p.extent.stop - 1}' for p in pieces)} only. {FINISHED}"
     )
 
 

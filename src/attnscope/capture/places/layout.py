@@ -76,9 +76,10 @@ def layout_of(lead: Sequence[int], batch: int | None, module: Any, name: str) ->
     Raises:
         Unresolved: when the axes do not tell which head, or which item of several, is which.
     """
-    heads = head_count(module)
+    heads = None if len(lead) == 2 else head_count(module)  # which takes a while to ask
     layout = _layout(tuple(lead), batch, heads)
     if layout is None:
+        heads = head_count(module)
         raise Unresolved(
             f"{name} computes attention with the axes {tuple(lead)} in front of tokens, which "
             f"are not batch ({batch or 'of unknown size'}) and heads ({heads or 'unknown'})."
