@@ -346,6 +346,16 @@ def test_a_model_that_is_not_recorded_says_so() -> None:
     model = hf.RwkvForCausalLM(hf.RwkvConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2))
     with pytest.raises(CaptureError, match=r"RwkvForCausalLM .* ran without any attention"):
         attnscope.generate(model.eval(), None, prompt(), max_new_tokens=2)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    sizes["num_attention_heads"] = 4
+    ends = {"bos_token_id": 1, "eos_token_id": 2, "sep_token_id": 2, "pad_token_id": 0}
+    text = {**sizes, **ends, "vocab_size": 64, "encoder_hidden_size": 32}
+    seen = {**sizes, "image_size": 32, "patch_size": 8}
+    blip = hf.BlipForConditionalGeneration(hf.BlipConfig(text_config=text, vision_config=seen))
+    told = r"generate\(\) never runs the model itself, but parts of it .*Capture the finished text"
+    inputs = {**prompt(), "pixel_values": torch.zeros(1, 3, 32, 32)}
+    with pytest.raises(CaptureError, match=told):
+        attnscope.generate(blip.eval(), None, inputs, max_new_tokens=2)
 
 
 @pytest.mark.parametrize("name", ["llama", "marian"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from attnscope._types import TokenMask
-from attnscope.capture.generating.joining import Path, ids_read
+from attnscope.capture.generating.joining import FINISHED, Path, ids_read
 from attnscope.capture.generating.orders import PROMPT, Order
 from attnscope.capture.generating.stepping import Step
 from attnscope.capture.inputs.prepare import Prepared, Side
@@ -48,6 +48,11 @@ def written(order: Order, steps: Sequence[Step], result: Any) -> Written:
     Raises:
         CaptureError: when these are not the tokens that the model read.
     """
+    if not steps:
+        raise CaptureError(
+            f"{type(order.model).__name__}.generate() never runs the model itself, but parts of it "
+            f"(BLIP: its text decoder): this way of generating is not recorded. {FINISHED}"
+        )
     n_prompt = _prompt_length(order, steps[0].stop)
     sequences = getattr(result, "sequences", result)
     row = sequences[order.sequence].tolist()
@@ -65,7 +70,7 @@ def written(order: Order, steps: Sequence[Step], result: Any) -> Written:
         raise CaptureError(
             f"{type(order.model).__name__}.generate() returned {len(made)} new tokens, which are "
             f"not those that the model read in its {len(steps)} steps: this way of generating is "
-            "not recorded. Capture the finished text: attnscope.capture(model, tokenizer, text)."
+            f"not recorded. {FINISHED}"
         )
     return Written(path, past, [*read, made[-1]])
 
