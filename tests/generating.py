@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import transformers as hf
 
+import attnscope
 from tests.models import FAMILIES, make_peaked, seeded
 
 HEADS = {
@@ -32,6 +33,17 @@ PAIRS = {
 }
 WRITERS = {**HEADS, **PAIRS}
 PADDED = "gpt2", "llama", "mistral", "gemma2", "gpt_oss"
+N_NEW = 9
+WAYS: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "without cache": {"use_cache": False},
+    "sampling": {"do_sample": True, "num_return_sequences": 3},
+    "beams": {"num_beams": 3, "num_return_sequences": 2},
+    "beams without cache": {"num_beams": 3, "use_cache": False},
+    "static cache": {"cache_implementation": "static"},
+    "prompt lookup": {"prompt_lookup_num_tokens": 3},
+    "prompt in chunks": {"prefill_chunk_size": 3},
+}
 
 
 def build_writer(name: str, implementation: str | None = None, **options: Any) -> Any:
@@ -69,9 +81,11 @@ CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+
 CHATML_WITH_SYSTEM = (
     "{% if messages[0].role != 'system' %}<|im_start|>system\nBe kind.<|im_end|>\n{% endif %}"
 ) + CHATML
+
 NO_SYSTEM_ALONE = (
     "{% set at = 0 %}{% if messages[0].role == 'system' %}"
     "{% if messages | length == 1 %}{{ raise_exception('a system message needs a user') }}"
@@ -111,6 +125,7 @@ def byte_writer(**options: Any) -> Any:
 
 
 STORY = "a small cat sat on my mat because it was tired ."
+
 TALE = (
     "{{ '<s>' }}{% for m in messages %}{{ '<' + m.role + '>' + ' ' + m.content + ' ' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<assistant>' + ' a' }}{% endif %}"
@@ -144,3 +159,24 @@ def retold(n_new: int = 6) -> Any:
     model, tokenizer = reteller()
     messages = [{"role": "system", "content": "it was ."}, {"role": "user", "content": STORY}]
     return attnscope.generate(model, tokenizer, messages, max_new_tokens=n_new, do_sample=False)
+
+
+def captured(name: str, ids: list[int]) -> attnscope.Trace:
+    """A trace of these ids by one of the tiny models that write."""
+    model = build_writer(name)
+    inputs = {"input_ids": torch.tensor([ids])}
+    if model.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = torch.tensor([ids[:5]])
+    return attnscope.capture(model, inputs=inputs)
+
+
+def written(model: Any, inputs: dict[str, Any], **options: Any) -> torch.Tensor:
+    """What the model writes by itself."""
+    torch.manual_seed(1)
+    sequences: torch.Tensor = model.generate(**inputs, max_new_tokens=N_NEW, **options)
+    return sequences
+
+
+def recorded(model: Any, inputs: dict[str, Any], **options: Any) -> attnscope.Trace:
+    torch.manual_seed(1)
+    return attnscope.generate(model, None, inputs, max_new_tokens=N_NEW, **options)

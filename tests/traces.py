@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import attnscope
 from attnscope import Stream, Tokens, Trace
 from attnscope._records import CLASSES
 from attnscope.scores import QKLayer, ScoreSpec
@@ -57,3 +58,10 @@ def told(path: Path, change: Any) -> None:
     header["__metadata__"] = {"attnscope": text, "crc32": json.dumps(sums)}
     new = json.dumps(header).encode()
     path.write_bytes(len(new).to_bytes(8, "little") + new + data[8 + length :])
+
+
+def of_words(words, seed: int = 0, n_layers: int = 2, n_heads: int = 3, segments=()):
+    rng = np.random.default_rng(seed)
+    weights = rng.random((n_layers, n_heads, len(words), len(words))).astype(np.float32) ** 3
+    weights /= weights.sum(-1, keepdims=True)
+    return attnscope.from_attention(weights, words, segments=segments)

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page
 
-from attnscope.trace import Trace
 from tests.browser.live import open_live
 from tests.browser.paging import tiny
 
 
-def opens(kind: str, *, height: int = 800, live: bool = False) -> Any:
-    """A fixture `show(trace, width=1000, height=height, **options of the view)`.
+def opens(kind: str | None, *, width: int = 1000, height: int = 800, live: bool = False) -> Any:
+    """A fixture `show(trace, width=width, height=height, **options of the view)`.
 
-    With `live`, tests that use it run twice: with a saved page, and connected to Python.
+    With None as the kind it is `show(view)`. With `live`, tests that use it run twice: with a saved
+    page, and connected to Python.
     """
 
     @pytest.fixture(params=["saved", "live"] if live else None)
@@ -23,9 +23,9 @@ def opens(kind: str, *, height: int = 800, live: bool = False) -> Any:
         saved = getattr(request, "param", "saved") == "saved"
 
         def showing(
-            trace: Trace, width: int = 1000, height: int = height, **options: object
+            shown: Any, width: int = width, height: int = height, **options: object
         ) -> Locator:
-            view = getattr(trace, f"{kind}_view")(**options)
+            view = getattr(shown, f"{kind}_view")(**options) if kind else shown
             if saved:
                 return open_view(page, view.html(), width=width, height=height)
             return open_live(page, view, width, height)

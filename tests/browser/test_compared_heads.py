@@ -9,8 +9,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import attnscope
-from tests.browser.looking import cell_pixels, random_weights, settle
-from tests.browser.test_compared_views import are_true, has, part, show, token  # noqa: F401
+from tests.browser.comparing import are_true, has, part
+from tests.browser.looking import cell, cell_pixels, random_weights, settle, token
+from tests.browser.showing import opens
+
+show = opens(None, width=1200, live=True)
 
 WORDS = ["a", "b", "c", "d", "e"]
 
@@ -26,12 +29,8 @@ def comparison() -> attnscope.Comparison:
     return attnscope.compare(*traces, names=("before", "after"))
 
 
-def cell(view: Locator, layer: int, head: int) -> Locator:
-    return view.locator(f".cell[data-layer='{layer}'][data-head='{head}']")
-
-
 @pytest.mark.parametrize(("here", "there"), [(0, 1), (1, 0)])
-def test_a_head_pointed_at_in_one_grid_is_framed_in_the_other(show, comparison, here, there):  # noqa: F811
+def test_a_head_pointed_at_in_one_grid_is_framed_in_the_other(show, comparison, here, there):
     view = show(comparison.model_view())
     cell(part(view, here), 1, 2).hover()
     expect(cell(part(view, there), 1, 2)).to_have_class(has("linked"))
@@ -41,7 +40,7 @@ def test_a_head_pointed_at_in_one_grid_is_framed_in_the_other(show, comparison, 
     expect(part(view, there).locator(".linked")).to_have_count(1)
 
 
-def test_the_keyboard_points_in_both_grids_and_opens_both(show, comparison):  # noqa: F811
+def test_the_keyboard_points_in_both_grids_and_opens_both(show, comparison):
     view = show(comparison.model_view())
     cell(part(view, 0), 0, 0).focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
@@ -59,7 +58,7 @@ def test_the_keyboard_points_in_both_grids_and_opens_both(show, comparison):  # 
 
 
 @pytest.mark.parametrize("cells", ["lines", "heat"])
-def test_a_grid_of_differences_has_colour_where_heads_changed(show, comparison, cells):  # noqa: F811
+def test_a_grid_of_differences_has_colour_where_heads_changed(show, comparison, cells):
     view = show(comparison.model_view(show="difference", cells=cells))
     same, changed = (cell_pixels(view, layer, 2)[..., :3].astype(int) for layer in (0, 1))
     blue, orange = ((changed[..., a] - changed[..., b]).max() for a, b in ((2, 0), (0, 2)))
@@ -109,7 +108,7 @@ def rows(view: Locator) -> list[list[str]]:
     return [row.locator("td").all_inner_texts() for row in view.locator(".headlist tbody tr").all()]
 
 
-def test_the_list_has_the_most_changed_head_first_and_opens_it(show, comparison):  # noqa: F811
+def test_the_list_has_the_most_changed_head_first_and_opens_it(show, comparison):
     view = show(comparison.heads_view())
     assert rows(view)[0][:2] == ["layer 1, head 2", "1"]
     assert {row[1] for row in rows(view)[1:]} == {"0"}
@@ -122,7 +121,7 @@ def test_the_list_has_the_most_changed_head_first_and_opens_it(show, comparison)
     expect(panel.locator(".plot")).to_have_count(2)
 
 
-def test_a_measure_is_listed_in_both_and_sorted_by_how_much_it_changed(show, comparison):  # noqa: F811
+def test_a_measure_is_listed_in_both_and_sorted_by_how_much_it_changed(show, comparison):
     view = show(comparison.heads_view("distance"))
     tables = [trace.heads(["distance"]) for trace in (comparison.a, comparison.b)]
     shown = rows(view)

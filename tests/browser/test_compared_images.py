@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import attnscope
+from tests.browser.comparing import part
 from tests.browser.looking import pixels, settle
 
 pytestmark = pytest.mark.browser
@@ -28,10 +29,6 @@ def looking_at(token: int, share: float) -> attnscope.Trace:
 @pytest.fixture
 def comparison() -> attnscope.Comparison:
     return attnscope.compare(looking_at(1, 0.4), looking_at(12, 0.8), names=("before", "after"))
-
-
-def part(view: Locator, name: int | str) -> Locator:
-    return view.locator(f"[data-part='{name}']")
 
 
 def patch(canvas: Locator, row: int, column: int) -> dict[str, float]:

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import attnscope
+from tests.browser.comparing import part, plain
 from tests.browser.looking import settle, token
-from tests.browser.test_compared_views import part, plain
-from tests.unit.test_compared_neurons import captured
+from tests.generating import captured
 
 pytestmark = pytest.mark.browser
 

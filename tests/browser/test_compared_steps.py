@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import attnscope
+from tests.browser.comparing import part
 from tests.browser.looking import pixels, settle
 
 pytestmark = pytest.mark.browser
@@ -27,10 +28,6 @@ def view(page: Page, open_view) -> Locator:
     both = looking_at(FIRST, 0), looking_at(SECOND, 2)
     comparison = attnscope.compare(*both, names=("yes", "no"))
     return open_view(page, comparison.generation_view(start=(2, 3)).html(), width=1200)
-
-
-def part(view: Locator, name: int | str) -> Locator:
-    return view.locator(f"[data-part='{name}']")
 
 
 def rows(view: Locator) -> dict[str, list[str]]:

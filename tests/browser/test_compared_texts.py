@@ -7,16 +7,12 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 import attnscope
+from tests.browser.comparing import MERGED, are_true, expected, has, part, words_compared
 from tests.browser.looking import settle
-from tests.browser.test_compared_views import (  # noqa: F401
-    MERGED,
-    are_true,
-    comparison,
-    expected,
-    has,
-    part,
-    show,
-)
+from tests.browser.showing import opens
+
+comparison = pytest.fixture(scope="module")(words_compared)
+show = opens(None, width=1200, live=True)
 
 NAMES = ["before", "after", "difference"]
 
@@ -38,7 +34,7 @@ def facts(view: Locator) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("here", "there"), [(0, 1), (1, 0)])
-def test_a_token_pointed_at_is_marked_in_both_texts(show, comparison, here, there):  # noqa: F811
+def test_a_token_pointed_at_is_marked_in_both_texts(show, comparison, here, there):
     view = show(comparison.text_view(layer=1, head=2))
     assert part(view, 0).locator(".tok").all_inner_texts() == ["the", "–", "man", "saw", "it", "."]
     assert word(part(view, 0), 1).get_attribute("aria-label") == "not in this text, token 1"
@@ -51,7 +47,7 @@ def test_a_token_pointed_at_is_marked_in_both_texts(show, comparison, here, ther
 
 @pytest.mark.parametrize("shown", ["both", "difference"])
 @pytest.mark.parametrize("column", [False, True])
-def test_every_number_is_told_in_both_and_as_their_difference(show, comparison, shown, column):  # noqa: F811
+def test_every_number_is_told_in_both_and_as_their_difference(show, comparison, shown, column):
     view = show(comparison.text_view(layer=1, head=0, show=shown, column=column))
     body = part(view, 1 if shown == "both" else "difference")
     for here in (0, 3):
@@ -65,7 +61,7 @@ def test_every_number_is_told_in_both_and_as_their_difference(show, comparison, 
             assert are_true(told[name], expected(comparison, 1, 0, query, key)), (here, name)
 
 
-def test_the_same_number_has_the_same_shade_in_both_texts(show):  # noqa: F811
+def test_the_same_number_has_the_same_shade_in_both_texts(show):
     here, there = np.zeros((1, 1, 3, 3), np.float32), np.zeros((1, 1, 3, 3), np.float32)
     here[..., 0], here[..., 1], there[..., 0], there[..., 2] = 0.25, 0.75, 0.25, 0.75
     both = [attnscope.from_attention(one, ["a", "b", "c"]) for one in (here, there)]
@@ -80,7 +76,7 @@ def test_the_same_number_has_the_same_shade_in_both_texts(show):  # noqa: F811
     expect(word(view, 2)).not_to_have_class(has("against"))
 
 
-def test_missing_differences_are_no_zero_and_the_keyboard_goes_along(show, comparison):  # noqa: F811
+def test_missing_differences_are_no_zero_and_the_keyboard_goes_along(show, comparison):
     view = show(comparison.text_view(layer=0, head=1, show="difference"))
     word(view, 0).focus()
     for _ in range(3):
@@ -95,7 +91,7 @@ def test_missing_differences_are_no_zero_and_the_keyboard_goes_along(show, compa
 
 
 @pytest.mark.parametrize("width", [600, 1400])
-def test_texts_stand_side_by_side_or_under_each_other(show, comparison, width):  # noqa: F811
+def test_texts_stand_side_by_side_or_under_each_other(show, comparison, width):
     view = show(comparison.text_view(), width=width)
     one, other = (part(view, side).bounding_box() for side in (0, 1))
     assert (other["y"] >= one["y"] + one["height"]) is (width == 600)

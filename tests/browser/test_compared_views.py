@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from itertools import product
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 import attnscope
-from tests.browser.live import open_live
-from tests.browser.looking import pixels, random_weights, settle, token, under
+from tests.browser.comparing import FIRST, SECOND, are_true, expected, has, part, words_compared
+from tests.browser.looking import pixels, settle, token, under
+from tests.browser.showing import opens
 
-FIRST = ["the", "man", "saw", "it", "."]
-SECOND = ["the", "old", "man", "saw", "her", "."]
-MERGED = ["the", "+old", "man", "saw", "it→her", "."]
-IN_FIRST, IN_SECOND = [0, None, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]
-
-
-@pytest.fixture(scope="module")
-def comparison() -> attnscope.Comparison:
-    traces = [
-        attnscope.from_attention(random_weights(2, 3, len(words), len(words), seed=seed), words)
-        for seed, words in enumerate((FIRST, SECOND))
-    ]
-    return attnscope.compare(*traces, names=("before", "after"))
-
-
-@pytest.fixture(params=["saved", "live"])
-def show(request: pytest.FixtureRequest, page: Page, open_view):
-    """Opens a view of a comparison, saved or connected to Python."""
-
-    def showing(view, width: int = 1200, height: int = 800) -> Locator:
-        if request.param == "live":
-            return open_live(page, view, width=width, height=height)
-        return open_view(page, view.html(), width=width, height=height)
-
-    return showing
-
-
-def part(view: Locator, name: int | str) -> Locator:
-    return view.locator(f"[data-part='{name}']")
+comparison = pytest.fixture(scope="module")(words_compared)
+show = opens(None, width=1200, live=True)
 
 
 def told(view: Locator) -> dict[str, list[str]]:
@@ -49,37 +22,6 @@ def told(view: Locator) -> dict[str, list[str]]:
     rows = view.get_by_role("tooltip").locator("tr:has(.value)").all()
     texts = [row.locator("td").all_inner_texts() for row in rows]
     return {label.strip(): numbers for label, *numbers in texts}
-
-
-def plain(text: str) -> str:
-    """`−0.12` → `-0.12`, `2.5·10⁻⁴` → `2.5e-4`."""
-    signs = str.maketrans("−⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-    return text.replace("·10⁻", "e-").translate(signs)
-
-
-def expected(comparison, layer: int, head: int, query: int, key: int) -> list[float | None]:
-    """What NumPy says of a merged cell: before, after, difference."""
-    places = [(IN_FIRST[query], IN_FIRST[key]), (IN_SECOND[query], IN_SECOND[key])]
-    both = [
-        None if None in place else float(trace.weights(layer, head)[place])
-        for trace, place in zip((comparison.a, comparison.b), places, strict=True)
-    ]
-    return [*both, None if None in both else both[1] - both[0]]
-
-
-def are_true(texts: list[str], numbers: list[float | None]) -> bool:
-    """Every text is its number, to the last digit that it prints."""
-
-    def is_true(text: str, number: float | None) -> bool:
-        if text == "missing" or number is None:
-            return text == "missing" and number is None
-        if text.startswith("<"):
-            return 0 <= number < float(text[1:])
-        lead, _, power = plain(text).partition("e-")
-        decimals = len(lead.partition(".")[2]) + int(power or 0)
-        return abs(float(plain(text)) - number) <= 0.51 * 10**-decimals + 1e-5
-
-    return all(map(is_true, texts, numbers))
 
 
 def test_either_text_stands_by_itself_and_gaps_are_marked(show, comparison):
@@ -108,10 +50,6 @@ def test_a_token_pointed_at_in_one_is_pointed_at_in_the_other(show, comparison, 
     expect(token(part(view, here), "query", 0)).to_have_class(has("active"))
     view.page.mouse.move(0, 0)
     expect(view.locator(".token.active")).to_have_count(0)
-
-
-def has(name: str) -> re.Pattern[str]:
-    return re.compile(rf"\b{name}\b")
 
 
 @pytest.mark.parametrize("shown", ["both", "difference"])

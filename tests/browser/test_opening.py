@@ -20,7 +20,7 @@ from tests.browser.looking import (
     shifted,
     trace_of,
 )
-from tests.browser.test_matrix_view import is_true, point, value, vectors_trace
+from tests.browser.mapping import is_true, point, value, vectors_trace
 
 Reading = Callable[[str, int], AbstractContextManager[tuple[Locator, Callable[[], None]]]]
 

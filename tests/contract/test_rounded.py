@@ -16,7 +16,7 @@ from attnscope.wire.replies import Reply, answers
 from attnscope.wire.rounded import restored, rounded_arrays
 from attnscope.wire.spec import key_of
 from tests.node import Run, runs
-from tests.property.test_rounded import RULES, exact, layer_of
+from tests.rules import RULES, exact, layer_of
 
 SHARED = ("bias", "mask")
 

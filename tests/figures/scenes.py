@@ -17,9 +17,11 @@ from attnscope.scores import QKLayer, ScoreSpec
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
+from attnscope.view import View
 from tests.visual.scenes import pattern
 
 WIDTH = 200
+
 NAMES = ["[CLS]", "the", "cat", "sat", "on", "the", "mat", "[SEP]", "it", "was", "tired", "[SEP]"]
 
 
@@ -187,3 +189,8 @@ def picture(scene: Scene, roll: int = 0) -> Image.Image:
     image = Image.open(out).convert("RGB")
     height = round(WIDTH * image.height / image.width)
     return image.resize((WIDTH, height), Image.Resampling.BOX)
+
+
+def state(view: View, **changes: object) -> View:
+    """The view after the reader has changed its state."""
+    return View(view.trace, {**view.spec, "state": {**view.spec["state"], **changes}})

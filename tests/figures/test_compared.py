@@ -8,7 +8,7 @@ import pytest
 import attnscope
 from attnscope import InputError
 from tests.figures.scenes import causal_map, compared, compared_patches, patches, pinned, plain
-from tests.unit.test_compare import of_words
+from tests.traces import of_words
 
 VIEWS = ("head_view", "model_view", "matrix_view", "text_view", "heads_view")
 

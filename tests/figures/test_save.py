@@ -25,6 +25,7 @@ from attnscope.view import FIGURES, View
 from tests.browser.looking import random_weights
 from tests.browser.paging import HOSTILE
 from tests.figures.conftest import TOKENS
+from tests.figures.scenes import state
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -39,14 +40,6 @@ def texts_of(path: Path) -> list[str]:
     """Every text of an SVG."""
     root = ET.fromstring(path.read_bytes())
     return ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
-
-
-def state(view: View, **changes: object) -> View:
-    """The view after the reader has changed its state."""
-    return View(view.trace, {**view.spec, "state": {**view.spec["state"], **changes}})
-
-
-# What is shown
 
 
 def test_a_head_view_gives_its_layer_heads_tokens_colors_and_theme(trace):
@@ -207,9 +200,6 @@ def test_the_widget_gives_the_state_that_the_reader_has_brought_it_to(trace, tmp
     assert '"pinned":{"side":"query","index":4}' in page
     assert widget.save(tmp_path / "now.svg").stat().st_size > 1000
     assert widget.view().spec["view"] == "head"
-
-
-# Files
 
 
 @pytest.mark.parametrize(

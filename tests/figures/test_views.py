@@ -15,7 +15,7 @@ from attnscope.plot.patches import FRAME
 from attnscope.tokens import Tokens
 from attnscope.view import View
 from tests.browser.looking import random_weights
-from tests.figures.test_save import state
+from tests.figures.scenes import state
 
 PIECES = ["[CLS]", "un", "##like", "##ly", "story", "[SEP]"]
 

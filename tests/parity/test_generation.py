@@ -13,44 +13,25 @@ import transformers as hf
 import attnscope
 from tests.generating import (
     HEADS,
+    N_NEW,
     PADDED,
     PAIRS,
+    WAYS,
     WRITERS,
     build_writer,
     padded_prompts,
     prompt,
+    recorded,
+    written,
 )
 from tests.models import FAMILIES, make_peaked, seeded
 
 capture = importlib.import_module("attnscope.capture")
 
 EXACT = 1e-5
+
 FEW = "llama", "gemma2"
 """Families that go every way in the fast tests; the others do so in the slow ones."""
-N_NEW = 9
-
-WAYS: dict[str, dict[str, Any]] = {
-    "greedy": {},
-    "without cache": {"use_cache": False},
-    "sampling": {"do_sample": True, "num_return_sequences": 3},
-    "beams": {"num_beams": 3, "num_return_sequences": 2},
-    "beams without cache": {"num_beams": 3, "use_cache": False},
-    "static cache": {"cache_implementation": "static"},
-    "prompt lookup": {"prompt_lookup_num_tokens": 3},
-    "prompt in chunks": {"prefill_chunk_size": 3},
-}
-
-
-def written(model: Any, inputs: dict[str, Any], **options: Any) -> torch.Tensor:
-    """What the model writes by itself."""
-    torch.manual_seed(1)
-    sequences: torch.Tensor = model.generate(**inputs, max_new_tokens=N_NEW, **options)
-    return sequences
-
-
-def recorded(model: Any, inputs: dict[str, Any], **options: Any) -> attnscope.Trace:
-    torch.manual_seed(1)
-    return attnscope.generate(model, None, inputs, max_new_tokens=N_NEW, **options)
 
 
 def assert_as_in_one_pass(

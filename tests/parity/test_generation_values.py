@@ -13,8 +13,17 @@ import attnscope
 from attnscope.mixing import Mixing
 from attnscope.scores import widen
 from attnscope.stream import Stream
-from tests.generating import HEADS, PADDED, WRITERS, build_writer, padded_prompts, prompt
-from tests.parity.test_generation import WAYS, recorded, written
+from tests.generating import (
+    HEADS,
+    PADDED,
+    WAYS,
+    WRITERS,
+    build_writer,
+    padded_prompts,
+    prompt,
+    recorded,
+    written,
+)
 
 capture = importlib.import_module("attnscope.capture")
 

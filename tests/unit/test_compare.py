@@ -14,15 +14,9 @@ import attnscope
 from attnscope import InputError, measures
 from attnscope.measures.align import align
 from attnscope.tokens import Tokens
+from tests.traces import of_words
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "[SEP]"]), min_size=1, max_size=9)
-
-
-def of_words(words, seed: int = 0, n_layers: int = 2, n_heads: int = 3, segments=()):
-    rng = np.random.default_rng(seed)
-    weights = rng.random((n_layers, n_heads, len(words), len(words))).astype(np.float32) ** 3
-    weights /= weights.sum(-1, keepdims=True)
-    return attnscope.from_attention(weights, words, segments=segments)
 
 
 def test_tokens_are_merged_as_a_diff_shows_them():

@@ -12,20 +12,9 @@ from attnscope import InputError
 from attnscope.measures.difference import spread_vectors
 from attnscope.scores import vectors_of
 from attnscope.wire.replies import answer, requests_of
-from tests.generating import build_writer
+from tests.generating import captured
 
 FAMILIES = ("llama", "mistral", "gemma2", "gpt_oss", "bloom", "t5", "bart")
-
-
-def captured(name: str, ids: list[int]) -> attnscope.Trace:
-    """A trace of these ids by one of the tiny models that write."""
-    import torch
-
-    model = build_writer(name)
-    inputs = {"input_ids": torch.tensor([ids])}
-    if model.config.is_encoder_decoder:
-        inputs["decoder_input_ids"] = torch.tensor([ids[:5]])
-    return attnscope.capture(model, inputs=inputs)
 
 
 @pytest.fixture(scope="module")

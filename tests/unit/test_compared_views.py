@@ -11,7 +11,7 @@ import attnscope
 from attnscope import InputError
 from attnscope.wire.encode import SQRT_WEIGHTS
 from attnscope.wire.replies import answer, requests_of
-from tests.unit.test_compare import of_words
+from tests.traces import of_words
 
 VIEWS = ("head_view", "model_view", "matrix_view", "text_view", "heads_view")
 
