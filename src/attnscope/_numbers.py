@@ -65,6 +65,11 @@ def item_of(index: Any, batch: int, what: str, purpose: str) -> int:
     return item
 
 
+def counted(number: int, what: str, several: str = "") -> str:
+    """`1 layer`, `12 layers`; `several` where it is not made by an s."""
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
+
+
 def spans_of(what: str, numbers: Sequence[int]) -> str:
     """`layers 0 to 11`, `heads 1, 4, 7`, `layer 3`."""
     if len(numbers) == 1:

@@ -83,4 +83,7 @@ def _write(path: Path, text: str) -> None:
     except OSError as cause:
         if beside is not None:
             beside.unlink(missing_ok=True)
-        raise SaveError(f"could not write {path}: {cause.strerror or cause}.") from cause
+        raise SaveError(
+            f"could not write {path}: {cause.strerror or cause}. Give state= a file in a folder "
+            "that is there and can be written to; what was in the file before still is."
+        ) from cause

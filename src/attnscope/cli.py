@@ -15,11 +15,13 @@ from attnscope.cli_generate import generate_command, size_text
 from attnscope.cli_options import (
     as_table,
     captured,
+    check_where,
     of_a_text,
     print_table,
     quiet_transformers,
     served,
     to_file,
+    view_options,
 )
 from attnscope.cli_plot import TAKES, options_of, write_figure
 from attnscope.cli_what_if import ablate_command, compare_command, sources_command
@@ -94,6 +96,9 @@ def demo_command(out: Path, open_: bool) -> None:
 @click.option(
     "--heads", callback=_numbers, metavar="0,3", help="Only these heads (head view: switched on)."
 )
+@click.option("--layer", type=int, help="The layer shown first.")
+@click.option("--query", help="The query shown first: its text, or its position.")
+@click.option("--stream", help="encoder, decoder or cross: the one shown first.")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto")
 @to_file("view", "Write out.html, or .pdf, .svg, .png; do not serve.", required=False)
 @click.option("--serve", is_flag=True, help="Serve on this machine until Ctrl-C; do not open.")
@@ -116,14 +121,15 @@ def view_command(
     """
     from attnscope.views.base import suited_view
 
-    if output is not None and serve:
-        raise click.UsageError("-o writes a page and --serve serves: give one of them.")
+    check_where(output, serve, port)
+    view_options(name, options)  # what does not fit is said before a model runs
     trace = captured(model, text, pair, target)
-    if output is None:
-        served(trace, name, port, not serve, options)
-        return
     chosen = name or suited_view(trace)
-    path = Path(getattr(trace, f"{chosen}_view")(**options).save(output))
+    given = view_options(chosen, options)
+    if output is None:
+        served(trace, name, port, not serve, given)
+        return
+    path = Path(getattr(trace, f"{chosen}_view")(**given).save(output))
     click.echo(f"{path}  {size_text(path.stat().st_size)}")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,27 @@ def to_file(what: str, help: str, *, required: bool = True) -> Callable[..., Any
 
 def _or(names: tuple[str, ...]) -> str:
     return " or ".join([*filter(None, [", ".join(names[:-1])]), names[-1]])
+
+
+def check_where(output: Path | None, serve: bool, port: int) -> None:
+    """Raise a usage error where a file is to be written and a server is asked for too."""
+    if output is not None and (serve or port):
+        asked = "--serve serves" if serve else "--port is where to serve"
+        raise click.UsageError(f"-o writes a page and {asked}: give one of them.")
+
+
+def view_options(view: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a view that were given; a usage error for one that it does not take."""
+    from attnscope.shows import Shows
+
+    options = {name: value for name, value in given.items() if value is not None}
+    takes = set(options) if view is None else signature(getattr(Shows, f"{view}_view")).parameters
+    for name in ("layer", "query", "stream"):
+        if name in options and name not in takes:
+            raise click.UsageError(f"--view {view} takes no --{name}.")
+    if options.get("query", "").isdecimal():
+        options["query"] = int(options["query"])
+    return options
 
 
 def in_a_form(command: Callable[..., None]) -> Callable[..., None]:

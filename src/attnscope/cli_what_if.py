@@ -17,6 +17,7 @@ from attnscope.cli_generate import size_text
 from attnscope.cli_options import (
     as_table,
     captured,
+    check_where,
     in_a_form,
     of_a_text,
     print_table,
@@ -71,6 +72,7 @@ def compare_command(
     """
     import attnscope
 
+    check_where(output, serve, port)
     if other is None and other_model is None:
         raise click.UsageError("nothing to compare with: give a second text, or --with a model.")
     a = captured(model, text, pair, target)
@@ -97,8 +99,6 @@ def _show(
     if output is None:
         served(comparison, name, port, not serve, {})
         return
-    if serve:
-        raise click.UsageError("-o writes a page and --serve serves: give one of them.")
     chosen = name or ("matrix" if is_long(comparison.difference) else "head")
     path = Path(getattr(comparison, f"{chosen}_view")().save(output))
     click.echo(f"{path}  {size_text(path.stat().st_size)}")

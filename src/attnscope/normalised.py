@@ -61,21 +61,32 @@ def normalised(trace: Trace, drop: Any = "special") -> Trace:
     """The trace without the weight of some keys; see `Trace.normalised`."""
     streams = []
     for stream in trace.streams.values():
-        kept = _kept(stream.key, drop, stream.name)
+        kept = kept_keys(stream.key, drop, stream.name)
+        if not kept.any():
+            raise InputError(f"drop={drop!r} would leave no key of the {stream.name} stream.")
         layers = tuple(NormalisedLayer(layer, kept) for layer in stream.layers)
         streams.append(replace(stream, layers=layers, witnesses=()))
     return Trace(streams, trace.provenance, trace.generation)
 
 
-def _kept(tokens: Tokens, drop: Any, stream: str) -> Bool[np.ndarray, "key"]:
+def kept_keys(tokens: Tokens, drop: Any, stream: str) -> Bool[np.ndarray, "key"]:
+    """Which keys are left without those named.
+
+    Args:
+        tokens: the keys.
+        drop: `special`, `first`, positions, or None for nothing.
+        stream: whose they are, for texts.
+
+    Raises:
+        InputError: for a name or position that is not there.
+    """
     if drop is None:
         return np.ones(len(tokens), dtype=bool)
     if isinstance(drop, str):
         known = {"special": ~tokens.special, "first": np.arange(len(tokens)) > 0}
         if drop not in known:
             raise InputError(
-                f"drop must be 'special', 'first', positions of keys, or None to normalise only; "
-                f"got {drop!r}."
+                f"drop must be 'special', 'first', positions of keys, or None, got {drop!r}."
             )
         kept = known[drop]
     else:
@@ -88,6 +99,4 @@ def _kept(tokens: Tokens, drop: Any, stream: str) -> Bool[np.ndarray, "key"]:
                     f"{len(tokens) - 1}."
                 )
         kept = ~np.isin(np.arange(len(tokens)), places)
-    if not kept.any():
-        raise InputError(f"drop={drop!r} would leave no key of the {stream} stream.")
     return np.asarray(kept)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from attnscope.errors import InputError, MissingDependencyError
 
@@ -38,6 +41,17 @@ def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
+def is_reachable() -> bool:
+    """Tell whether the hub, or a proxy in front of it, may be there; transformers tries minutes."""
+    if getproxies():
+        return True
+    host = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").hostname
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
+
+
 def load(name: str, *, head: bool = False) -> tuple[Any, Any]:
     """Return (model, tokenizer), in evaluation mode and in the precision they were saved in.
 
@@ -49,7 +63,9 @@ def load(name: str, *, head: bool = False) -> tuple[Any, Any]:
         InputError: no model is there, or transformers cannot read it.
         MissingDependencyError: transformers or torch is not installed.
     """
-    target = str(Path(name).expanduser()) if is_folder(name) else name
+    folder = is_folder(name)
+    target = str(Path(name).expanduser()) if folder else name
+    alone = not (folder or is_offline() or is_reachable())
     try:
         import torch  # noqa: F401  (transformers alone imports, and fails later)
         import transformers
@@ -58,8 +74,8 @@ def load(name: str, *, head: bool = False) -> tuple[Any, Any]:
             "Loading a model needs torch and transformers. Run: pip install 'attnscope[hf]'"
         ) from error
     try:
-        config = transformers.AutoConfig.from_pretrained(target)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(target)
+        config = transformers.AutoConfig.from_pretrained(target, local_files_only=alone)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(target, local_files_only=alone)
         two_stacks = getattr(config, "is_encoder_decoder", False)
         kind = transformers.AutoModelForSeq2SeqLM if two_stacks else transformers.AutoModel
         if head:
@@ -67,10 +83,11 @@ def load(name: str, *, head: bool = False) -> tuple[Any, Any]:
             named = getattr(transformers, saved, None)
             is_model = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
             kind = named if is_model else kind
-        model = kind.from_pretrained(target)
+        model = kind.from_pretrained(target, local_files_only=alone)
     except Exception as error:  # of many libraries: safetensors, tokenizers, huggingface_hub
         said = str(error).strip().partition("\n")[0]
-        raise InputError(f"transformers could not load {name}: {said}") from error
+        where = " (in its cache alone: the hub cannot be reached)" if alone else ""
+        raise InputError(f"transformers could not load {name}{where}: {said}") from error
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise InputError(
             f"{name} has no tokenizer: every word would be unknown. Put its files there "

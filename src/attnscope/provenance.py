@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from attnscope._numbers import counted
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -29,8 +31,10 @@ class Certificate:
         why = ", ".join(self.reasons) or "nothing to check against"
         if not self.calls:
             return f"not certified: {why}"
-        skipped = f", {self.skipped} calls not checked ({why})" if self.skipped else ""
-        return f"certified: largest error {self.error:.1e} over {self.rows:,} rows{skipped}"
+        skipped = f", {counted(self.skipped, 'call')} not checked ({why})" if self.skipped else ""
+        return (
+            f"certified: largest error {self.error:.1e} over {counted(self.rows, 'row')}{skipped}"
+        )
 
 
 @dataclass(frozen=True)

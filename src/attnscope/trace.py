@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from attnscope._numbers import counted
 from attnscope._types import HeadWeights, Weights
 from attnscope.errors import InputError
 from attnscope.generation import Generation
@@ -186,10 +187,12 @@ class Trace(Numbers, Shows):
         source = self.provenance.model or "arrays"
         lines = [f"Trace of {source}"]
         for stream in self.streams.values():
-            sizes = f"{len(stream.query)} queries × {len(stream.key)} keys"
+            queries = counted(len(stream.query), "query", "queries")
             counts = sorted({len(layer.heads) for layer in stream.layers})
-            heads = "/".join(map(str, counts))
-            lines.append(f"  {stream.name}: {len(stream.layers)} layers × {heads} heads, {sizes}")
+            heads = "".join(f"{count}/" for count in counts[:-1]) + counted(counts[-1], "head")
+            layers = counted(len(stream.layers), "layer")
+            keys = counted(len(stream.key), "key")
+            lines.append(f"  {stream.name}: {layers} × {heads}, {queries} × {keys}")
         if self.provenance.certificate is not None:
             lines.append(f"  {self.provenance.certificate}")
         lines += [f"  {note}" for note in self.provenance.notes]

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnscope._numbers import counted
 from attnscope.errors import InputError
 from attnscope.trace import Trace
 from attnscope.wire.spec import Spec
@@ -125,8 +126,8 @@ class View:
 
     def __repr__(self) -> str:
         shown = self.spec["streams"]
-        streams = ", ".join(f"{s['name']} {len(s['layers'])} layers" for s in shown)
+        streams = ", ".join(f"{s['name']} {counted(len(s['layers']), 'layer')}" for s in shown)
         if "document" in shown[0]:
-            streams = f"{len(shown):,} documents"
+            streams = counted(len(shown), "document")
         title = f" of {self.spec['title']}" if self.spec["title"] else ""
         return f"<{self.spec['view']} view{title}: {streams}>"

@@ -80,6 +80,15 @@ def test_queries_and_outputs_that_are_infinite() -> None:
         capture(model, inputs=text(), index=0)
 
 
+def test_weights_so_large_that_squares_overflow_give_an_error_and_no_warning() -> None:
+    model = build("bert")
+    with torch.no_grad():
+        model.encoder.layer[0].attention.self.query.weight.mul_(1e30)
+        model.encoder.layer[0].attention.self.key.weight.mul_(1e30)
+    with pytest.raises(CaptureError, match="layer 0"):
+        capture(model, inputs=text(), index=0)
+
+
 @pytest.mark.parametrize("name", ["bert", "t5", "gemma2", "llama"])
 def test_automatic_mixed_precision(name: str) -> None:
     model, inputs = build(name), FAMILIES[name].inputs()

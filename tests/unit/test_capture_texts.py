@@ -110,6 +110,7 @@ IDS = torch.full((1, 5), 7)
 
 TEXT_COMPLAINTS: list[tuple[str, dict[str, Any], str]] = [
     ("bert", {"text": "a \ud83d"}, r"text has '\\ud83d' at character 2, half of a character"),
+    ("bert", {"text": ("a", "b")}, r"text is a tuple of two strings: for a pair .* text_pair="),
     ("t5", {"text": "a", "target": "\ude00"}, r"target has '\\ude00' at character 0"),
     (
         "bert",

@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 import attnscope
-from attnscope import cli, demo, doctor
+from attnscope import cli, demo, doctor, pretrained
 from attnscope.errors import AttnscopeWarning, InputError
 from tests.commands import FakeTrace, invoke
 
@@ -31,7 +31,7 @@ def test_view_has_defaults_and_takes_a_target(asked, folder, tmp_path):
     done = invoke("view", "--model", folder, "A cat", "--target", "Eine Katze", "-o", out)
     assert done.exit_code == 0, done.output
     assert asked[0][1] == {"target": "Eine Katze"}
-    saved = {"view": "head", "layers": None, "heads": None, "theme": "auto"}
+    saved = {"view": "head", "theme": "auto"}
     assert json.loads(out.read_text()) == saved
 
 
@@ -155,10 +155,36 @@ def test_view_without_output_serves_and_opens(measured, folder, monkeypatch):
     assert done.exit_code == 0, done.output
     assert "http://127.0.0.1:1/token/\nCtrl-C stops it.\nStopped.\n" in done.output
     assert opened == ["http://127.0.0.1:1/token/"]
-    options = {"view": None, "port": 0, "layers": [1], "heads": None, "theme": "auto"}
+    options = {"view": None, "port": 0, "layers": [1], "theme": "auto"}
     assert asked == [options]
     invoke("view", "--model", folder, "x", "--serve", "--port", "81", "--view", "matrix")
     assert (asked[1]["view"], asked[1]["port"], len(opened)) == ("matrix", 81, 1)
+
+
+def test_view_shows_first_what_was_asked_for(measured, folder, tmp_path):
+    out = tmp_path / "x.html"
+    ask = ("view", "--model", folder, "x", "-o", out)
+    done = invoke(*ask, "--layer", "1", "--query", "cat", "--stream", "self")
+    assert done.exit_code == 0, done.output
+    assert '"layer":1' in out.read_text()
+    assert '"pinned":{"side":"query","index":1}' in out.read_text()
+    wrong = invoke(*ask, "--view", "model", "--query", "1")
+    assert wrong.exit_code == 2
+    assert "--view model takes no --query." in wrong.output
+    both = invoke(*ask, "--port", "81")
+    assert "-o writes a page and --port is where to serve: give one of them." in both.output
+
+
+def test_a_name_on_the_hub_is_not_waited_for_without_a_network(tmp_path):
+    def nowhere(*_):
+        raise OSError("Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrained.socket, "getaddrinfo", nowhere)
+        patch.setattr(pretrained, "getproxies", dict)
+        patch.delenv("HF_HUB_OFFLINE", raising=False)
+        with pytest.raises(InputError, match=r"load no/such \(in its cache alone: the hub"):
+            pretrained.load("no/such")
 
 
 def test_a_saved_trace_with_a_model_is_not_taken_as_a_text(asked, folder, tmp_path):

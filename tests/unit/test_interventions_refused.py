@@ -32,7 +32,12 @@ nothing_is_left_behind = pytest.fixture(autouse=True)(nothing_left_behind)
         ({"heads": [(0, 1)], "layers": [0]}, "give heads= or layers=, not both"),
         ({"heads": [(0, 1)], "mode": "none"}, "mode must be one of 'zero', 'mean', 'uniform', 're"),
         ({"heads": [(0, 1)], "mode": "zero", "scale": 2}, "one of mode=, scale= and keys=, not mo"),
-        ({"heads": [(0, 1)], "scale": "half"}, "scale must be a number, got 'half'"),
+        ({"heads": [(0, 1)], "scale": "half"}, "scale must be a finite number, got 'half'"),
+        ({"heads": [(0, 1)], "scale": float("nan")}, "scale must be a finite number, got nan"),
+        (
+            {"heads": [(0, 1)], "mode": "resample", "seed": "a"},
+            "seed must be a whole number, got",
+        ),
         ({"heads": [(0, 1)], "reference": {}}, "reference= goes with mode='mean' or 'resample', n"),
         ({"keys": 1, "tokens": "text"}, "tokens must be a Trace or Tokens of the text, got str"),
     ],

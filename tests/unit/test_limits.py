@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_quantities_of_whole_layers_end_where_memory_does(long, monkeypatch):
     spec = long.matrix_view().spec
     request = {"kind": "tile", "stream": "self", "layer": 0, "head": 0, "step": 16}
     request |= {"query": [0, 2048], "key": [0, 2048]}
-    monkeypatch.setattr(limits, "MOST_CELLS", 1000)
+    monkeypatch.setattr(import_module("attnscope.measures.flow"), "MOST_CELLS", 1000)
     with pytest.raises(InputError, match="Rollout needs all weights of a layer at once, and 2"):
         answer(long, spec, request | {"quantity": "rollout"})
     answer(long, spec, request | {"quantity": "score"})

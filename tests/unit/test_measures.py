@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -254,3 +255,19 @@ def test_a_table_prints_the_beginning_of_a_long_token_and_keeps_all_of_it() -> N
 def test_wrong_kinds_of_values_are_named(call, text: str) -> None:
     with pytest.raises(InputError, match=text):
         call(a_trace())
+
+
+@pytest.mark.parametrize("measure", [measures.rollout, measures.flow])
+def test_what_needs_all_weights_of_a_layer_is_refused_of_long_texts(measure, monkeypatch) -> None:
+    trace = attnscope.from_attention([np.full((1, 9, 9), 1 / 9, np.float32)])
+    measure(trace)
+    monkeypatch.setattr(import_module("attnscope.measures.flow"), "MOST_CELLS", 80)
+    with pytest.raises(InputError, match="at once, and 9 queries × 9 keys are too many for that"):
+        measure(trace)
+
+
+def test_one_layer_with_one_head_is_said_as_such() -> None:
+    trace = attnscope.from_attention([np.ones((1, 1, 1), np.float32)])
+    assert "self: 1 layer × 1 head, 1 query × 1 key" in repr(trace)
+    assert repr(trace.head_view()) == "<head view: self 1 layer>"
+    assert "2 layers × 3 heads, 6 queries × 6 keys" in repr(a_trace())

@@ -15,6 +15,7 @@ ROWS = 2 * 3 * 40
 
 LONG_WORK = {
     "measures of heads": lambda trace: trace.heads(),
+    "pairs": lambda trace: trace.pairs(),
     "attention received": lambda trace: received(trace.stream(None), [0, 1], "mean"),
 }
 

@@ -118,8 +118,21 @@ def test_streams_of_an_encoder_decoder() -> None:
         trace.segments()
 
 
+def test_keys_are_dropped_by_position_too() -> None:
+    weights = np.array([[[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5]]], np.float32)
+    trace = attnscope.from_attention([weights], ["a", "b", "c"])
+    runs = [("front", 0, 2), ("end", 2, 3)]
+    table = trace.segments(by=runs, drop=[0])
+    np.testing.assert_allclose(table["front"][1:], [1, 0.375])
+    np.testing.assert_allclose(table["end"][1:], [0, 0.625])
+    for column in ("front", "end"):
+        first = trace.segments(by=runs, drop="first")
+        np.testing.assert_array_equal(table[column], first[column])
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"drop": "last"}, r"drop must be 'first', 'special' or None, got 'last'"),
+    ({"drop": "last"}, r"drop must be 'special', 'first', positions of keys, or None, got 'last'"),
+    ({"drop": [6]}, r"key 6 is not in the self stream, whose keys go from 0 to 5"),
     ({"by": "turn"}, r"by must be 'segment', 'name' or runs of keys such as .* got 'turn'"),
     ({"by": [("x", 3)]}, r"got \[\('x', 3\)\]"),
     ({"by": [("x", 3, 9)]}, r"'x' goes from 3 to 9, which is no run of the 6 keys"),

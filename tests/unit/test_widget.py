@@ -105,3 +105,10 @@ def test_an_unexpected_failure_reaches_the_page_too(
     with pytest.raises(ZeroDivisionError):
         widget._serve(widget, {"id": "1", "request": request}, [])
     assert "Python failed: ZeroDivisionError('surprise')" in sent[0][0]["error"]
+
+
+def test_what_a_widget_has_not_cannot_be_set(widget: Widget) -> None:
+    with pytest.raises(AttributeError, match="a widget has no 'theme' to set: its state"):
+        widget.theme = "zz"
+    widget.threshold = 0.5
+    assert widget.view().spec["state"]["threshold"] == 0.5

@@ -53,12 +53,13 @@ def tolerance(layer: Layer, dtype: str) -> float:
     allowed = TOLERANCE.get(dtype, TOLERANCE["float32"])
     if not isinstance(layer, QKLayer):
         return allowed
-    query, key = (
-        float(np.sqrt(np.square(widen(array)).sum(axis=-1)).max(initial=0))
-        for array in (layer.queries, layer.keys)
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        query, key = (
+            float(np.sqrt(np.square(widen(array)).sum(axis=-1)).max(initial=0))
+            for array in (layer.queries, layer.keys)
+        )
     rounding = 2 * float(np.finfo(np.float32).eps) * query * key * abs(layer.spec.scaling)
-    return allowed + min(rounding, 1e-2)
+    return allowed + (rounding if rounding < 1e-2 else 1e-2)
 
 
 @dataclass(frozen=True, eq=False)

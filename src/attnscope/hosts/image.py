@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnscope import plot
+from attnscope._numbers import is_number
 from attnscope.errors import InputError
 from attnscope.hosts.image_compared import draw_compared
 from attnscope.hosts.image_patches import draw_image
@@ -30,7 +31,7 @@ from attnscope.hosts.shown import (
 )
 from attnscope.hosts.windowed import only_part
 from attnscope.measures import QUANTITIES
-from attnscope.plot.canvas import PAGE, empty_figure, write_title
+from attnscope.plot.canvas import PAGE, empty_figure, inches, write_title
 from attnscope.plot.colors import NEUTRAL, WEIGHT, layer_color, rgb
 from attnscope.plot.cut import cut_stream, note_of
 from attnscope.plot.fonts import letters_for
@@ -48,14 +49,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 200
-LIMITS = {"dpi": (10, 2400), "width": (1, 60)}
+DPI_LIMITS = 10, 2400
 
 
 def save_figure(
     trace: Trace, spec: Spec, path: Path, *, dpi: float | None = None, width: float | None = None
 ) -> Path:
     """Write a figure; the suffix says what: `.png`, `.svg` or `.pdf`. See `save_drawn`."""
-    dots = DPI if dpi is None else _number("dpi", dpi)
+    dots, (low, high) = DPI if dpi is None else dpi, DPI_LIMITS
+    if not is_number(dots) or not low <= dots <= high:
+        raise InputError(f"dpi must be a number from {low} to {high}, got {dpi!r}.")
     return save_drawn(lambda: figure_of(trace, spec, width=width), path, dots)
 
 
@@ -70,7 +73,7 @@ def figure_of(trace: Trace, spec: Spec, *, width: float | None = None) -> Figure
             f"the {spec['view']} view cannot be drawn as a figure yet: save it as a page, whose "
             "Save button makes an SVG or PNG of the screen."
         )
-    figure, across = empty_figure(), None if width is None else _number("width", width)
+    figure, across = empty_figure(), None if width is None else inches(width, PAGE)
     if any("pair" in shown for shown in spec["streams"]):
         draw_compared(
             COMPARED.get(spec["view"], [DRAWN[spec["view"]]]), trace, spec, figure, across
@@ -78,13 +81,6 @@ def figure_of(trace: Trace, spec: Spec, *, width: float | None = None) -> Figure
     else:
         DRAWN[spec["view"]](*only_part(trace, spec), figure, across)
     return figure
-
-
-def _number(name: str, value: Any) -> float:
-    low, high = LIMITS[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"{name} must be a number from {low} to {high}, got {value!r}.")
-    return float(value)
 
 
 def _head(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> None:
@@ -106,7 +102,7 @@ def _model(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> Non
     shown, ink = shown_stream(spec), ink_of(spec["theme"])
     stream = trace.streams[shown["name"]]
     rows = max(len(stream.query), len(stream.key))
-    figure.set(size_inches=(width or PAGE, min(max(3.2, rows * 0.15), 8)), facecolor=ink.bg)
+    figure.set(size_inches=(inches(width, PAGE), min(max(3.2, rows * 0.15), 8)), facecolor=ink.bg)
     figure.set_layout_engine("constrained")
     grid, detail = figure.subplots(1, 2, width_ratios=(1.5, 1))
     _grid(trace, spec, grid, None)
@@ -202,7 +198,7 @@ def _heads(trace: Trace, spec: Spec, figure: Figure, width: float | None) -> Non
         _measured(trace, spec, figure, width)
         return
     tall = 0.3 * len(shown["layers"]) + 1
-    figure.set(size_inches=(width or PAGE, min(max(3.0, tall), 8)), facecolor=ink.bg)
+    figure.set(size_inches=(inches(width, PAGE), min(max(3.0, tall), 8)), facecolor=ink.bg)
     figure.set_layout_engine("constrained")
     grid, detail = figure.subplots(1, 2)
     _measured(trace, spec, grid, None)

@@ -20,6 +20,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from inspect import signature
 from threading import Event
 from typing import Any
 
@@ -57,6 +58,8 @@ ADDRESS = "127.0.0.1"
 VIEWS = ("generation", "head", "model", "matrix", "text", "heads", "neuron")
 LONGEST_REQUEST = 4096
 """Bytes."""
+FIRST_SHOWN = ("layer", "query", "stream")
+"""Options that not every view takes."""
 MOST_WAITING = 64
 LOOKS = 0.1
 """Seconds between two looks at whether a browser still waits."""
@@ -92,7 +95,8 @@ class Server:
     ) -> None:
         """An application for 127.0.0.1 and this port; `first` names the view shown first.
 
-        `options` are those that every view takes: `layers`, `heads`, `theme`.
+        `options` are those that every view takes: `layers`, `heads`, `theme`; and `layer`, `query`,
+        `stream`, which some do.
 
         Raises:
             InputError: when this trace has no such view.
@@ -208,13 +212,18 @@ def views_of(
     trace = shown.difference if isinstance(shown, Comparison) else shown
     best = suited_view(trace)
     order = sorted(VIEWS, key=lambda name: name != best)
-    getattr(shown, f"{best}_view")(**options)  # raises what is wrong with the options
+    given = {name: value for name, value in options.items() if value is not None}
+    first = asked if asked and given.keys() & set(FIRST_SHOWN) else best
+    getattr(shown, f"{first}_view")(**given)  # raises what is wrong with the options
     found = {}
     for name in order:
         if (name != asked and _takes_long(name, shown)) or not hasattr(shown, f"{name}_view"):
             continue
+        view = getattr(shown, f"{name}_view")
+        taken = signature(view).parameters
+        fitting = {k: v for k, v in given.items() if k not in FIRST_SHOWN or k in taken}
         with suppress(InputError):  # weights alone have no neuron view
-            found[name] = getattr(shown, f"{name}_view")(**options)
+            found[name] = view(**fitting)
     return found
 
 
@@ -287,7 +296,8 @@ def serve(
         view: the view shown first; None: the one that suits the length.
         port: 0 takes any that is free.
         tell: called with the address once the server listens.
-        **options: `layers`, `heads` and `theme` of all views.
+        **options: `layers`, `heads` and `theme` of all views; `layer`, `query` and `stream` of
+            those that take them.
 
     Raises:
         InputError: when the port is in use, or the trace has no such view.

@@ -152,6 +152,14 @@ class Widget(anywidget.AnyWidget):
         super().__init__(_spec=dict(spec), _esm=bundle(spec["view"]), **state)
         self.on_msg(self._serve)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(
+                f"a widget has no {name!r} to set: its state is {', '.join(STATE)}. What else a "
+                f"view takes is given when it is made, as in trace.head_view(theme='dark')."
+            )
+        super().__setattr__(name, value)
+
     def view(self) -> View:
         """The view in the state that the reader has brought it to."""
         from attnscope.view import View

@@ -22,6 +22,9 @@ from attnscope.trace import Trace
 FLOW_UNIT = 2**30
 """SciPy's flows are whole numbers; a position's capacities add up to one of these."""
 
+MOST_CELLS = 5 * 10**7
+"""Queries × keys of a matrix over a whole layer: 7,000 tokens, 400 MB a layer in float64."""
+
 NO_SCIPY = "flow needs SciPy, which is not installed: pip install 'attnscope[flow]'."
 
 FUSIONS: dict[str, Callable[..., Any]] = {"mean": np.mean, "max": np.max, "min": np.min}
@@ -50,10 +53,10 @@ def rollout(
 
     Raises:
         InputError: for a cross stream, layers with gaps between them, an unknown fusion or layer,
-            or a ratio outside 0..1.
+            a ratio outside 0..1, or more than 7,000 tokens.
     """
     found = stream_of(trace, stream)
-    raise_if(why_no_flow(found, "rollout"))
+    raise_if(why_no_flow(found, "rollout") or why_too_long(found, "rollout"))
     if not isinstance(head_fusion, str) or head_fusion not in FUSIONS:
         raise InputError(f"head_fusion must be one of {sorted(FUSIONS)}, got {head_fusion!r}.")
     if not is_number(discard_ratio) or not 0 <= discard_ratio < 1:
@@ -89,11 +92,12 @@ def flow(
         do; rows sum to 1.
 
     Raises:
-        InputError: for a cross stream, layers with gaps between them, or an unknown query.
+        InputError: for a cross stream, layers with gaps between them, an unknown query, or more
+            than 7,000 tokens.
         MissingDependencyError: without SciPy.
     """
     found = stream_of(trace, stream)
-    raise_if(why_no_flow(found, "flow"))
+    raise_if(why_no_flow(found, "flow") or why_too_long(found, "flow"))
     if not has_scipy():
         raise MissingDependencyError(NO_SCIPY)
     steps = [mixed(layer) for layer in layers_from(found, start_layer)]
@@ -145,6 +149,17 @@ def why_no_flow(stream: Stream, what: str) -> str:
             f"{spans_of('layer', stream.numbers)} only: capture without layers=."
         )
     return why_no_weights(stream)
+
+
+def why_too_long(stream: Stream, what: str) -> str:
+    """What keeps all weights of a layer from being held at once; "" for nothing."""
+    n_query, n_key = len(stream.query), len(stream.key)
+    if n_query * n_key <= MOST_CELLS:
+        return ""
+    return (
+        f"{what} needs all weights of a layer at once, and {n_query:,} queries × {n_key:,} keys "
+        "are too many for that: capture a shorter text, or look at weights and scores."
+    )
 
 
 def raise_if(reason: str) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from attnscope._precision import widen
 from attnscope.errors import InputError
-from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow
+from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow, why_too_long
 from attnscope.measures.known import stream_of
 from attnscope.measures.moved import mixing_of
 from attnscope.scores import ALL, Layer
@@ -76,6 +76,7 @@ def relevancy(
     if found.name == "cross" and "encoder" in trace.streams and "decoder" in trace.streams:
         return _across(trace, start_layer)
     raise_if(why_no_gradient(found) or why_no_flow(found, "relevancy"))
+    raise_if(why_too_long(found, "relevancy"))
     return Chain(layers_from(found, start_layer), relevancy_step).last()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow
+from attnscope.measures.flow import Chain, layers_from, raise_if, why_no_flow, why_too_long
 from attnscope.measures.known import stream_of
 from attnscope.mixing import Mixing
 from attnscope.scores import ALL, Layer
@@ -98,6 +98,7 @@ def alti(
     """
     found = stream_of(trace, stream)
     raise_if(why_no_contributions(found) or why_no_flow(found, "ALTI"))
+    raise_if(why_too_long(found, "ALTI"))
     return Chain(layers_from(found, start_layer), contributions_of).last()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from attnscope._row_bar import row_bar
 from attnscope._types import HeadWeights
 from attnscope.measures.known import count_of, position_of
 from attnscope.measures.quantities import QUANTITIES
@@ -91,13 +93,15 @@ def pairs(
         cells = strongest(one, found.places(layer, [head]), most, queries=live[0], keys=live[1])
         return _table(found, quantity, cells.query, cells.key, cells.weight)
     step = max(1, BLOCK // max(1, n_key * max(layer.shape[0] for layer in found.layers)))
-    best = np.zeros((3, 0))
-    for start in range(0, n_query, step):
-        rows = np.nan_to_num(_mean(found, quantity, layer, head, slice(start, start + step)))
-        if not special:
-            hidden = found.query.special[start : start + step, None] | found.key.special
-            rows = np.where(hidden, -np.inf, rows)
-        best = _strongest(best, rows, start, most)
+    best, taken = np.zeros((3, 0)), [found.layer(n) for n in _numbers(found, quantity, layer)]
+    with row_bar("pairs", taken) as bar:
+        for start in range(0, n_query, step):
+            rows = np.nan_to_num(_mean(found, quantity, layer, head, slice(start, start + step)))
+            if not special:
+                hidden = found.query.special[start : start + step, None] | found.key.special
+                rows = np.where(hidden, -np.inf, rows)
+            best = _strongest(best, rows, start, most)
+            bar.update(len(rows) * sum(len(one.heads) for one in taken))
     query, key = best[:2].astype(int)
     return _table(found, quantity, query, key, best[2])
 
@@ -125,15 +129,20 @@ def _strongest(best: np.ndarray, rows: HeadWeights, start: int, most: int) -> np
     return both[:, np.argsort(-both[2], kind="stable")[:most]]
 
 
+def _numbers(found: Stream, quantity: str, layer: int | None) -> Sequence[int]:
+    """The layers that the mean is taken over."""
+    if layer is not None:
+        return [layer]
+    return found.numbers[-1:] if QUANTITIES[quantity].across else found.numbers
+
+
 def _mean(
     found: Stream, quantity: str, layer: int | None, head: int | None, queries: slice
 ) -> HeadWeights:
     """Rows of one head, or their mean over heads and layers."""
-    across = QUANTITIES[quantity].across
-    numbers = [layer] if layer is not None else found.numbers[-1:] if across else found.numbers
     means: list[Any] = [
         found.layer(n).rows(found.places(n, None if head is None else [head]), queries).mean(0)
-        for n in numbers
+        for n in _numbers(found, quantity, layer)
     ]
     mean: HeadWeights = np.mean(means, axis=0)
     return mean

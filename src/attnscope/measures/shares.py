@@ -13,6 +13,7 @@ from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.measures.known import place_of, stream_of
 from attnscope.measures.table import Table
+from attnscope.normalised import kept_keys
 from attnscope.scores import Layer
 from attnscope.stream import Stream
 from attnscope.tokens import Segment, Tokens, distinct
@@ -21,7 +22,6 @@ from attnscope.trace import Trace
 BLOCK = 8_000_000
 """Weights computed at a time."""
 
-DROPS = (None, "first", "special")
 Shares = Float[np.ndarray, "query segment"]
 
 
@@ -32,7 +32,7 @@ def shares(
     queries: Any = None,
     layer: int | None = None,
     head: int | None = None,
-    drop: str | None = None,
+    drop: Any = None,
     renormalise: bool = True,
     stream: str | None = None,
 ) -> Table:
@@ -48,7 +48,7 @@ def shares(
         layer: number of a layer; None takes the mean over all layers.
         head: number of a head; None takes the mean over all heads.
         drop: `first` leaves the first key out, on which many heads rest (an attention sink: Xiao
-            et al. 2023), `special` the special tokens.
+            et al. 2023), `special` the special tokens; or positions of keys to leave out.
         renormalise: divide by what is left, so that the shares sum to 1 again; otherwise what was
             dropped is missing from the sum. Rows of which nothing is left are NaN.
         stream: may be left out where there is only one.
@@ -59,14 +59,12 @@ def shares(
         the row's sum: 1, less where a learned sink takes its share.
 
     Raises:
-        InputError: for segments, queries, layers, heads or a stream that are not there.
+        InputError: for segments, queries, keys, layers, heads or a stream that are not there.
     """
     found = stream_of(trace, stream)
-    if drop not in DROPS:
-        raise InputError(f"drop must be 'first', 'special' or None, got {drop!r}.")
     names, member = _members(found.key, by)
     rows, tokens = _rows(trace, found, queries)
-    kept = _kept(found.key, drop)
+    kept = kept_keys(found.key, drop, found.name).astype(np.float32)
     layers = found.numbers if layer is None else [layer]
     parts = [_layer_shares(found, n, head, rows, member * kept, kept) for n in layers]
     got, left = (np.mean(kind, axis=0) for kind in zip(*parts, strict=True))
@@ -144,15 +142,6 @@ def _rows(
 def _place(tokens: Tokens, query: Any) -> int:
     number = index_of("query", query)
     return place_of(tokens, number) if tokens.numbers else number
-
-
-def _kept(tokens: Tokens, drop: str | None) -> Float[np.ndarray, "key"]:
-    kept = np.ones(len(tokens), dtype=np.float32)
-    if drop == "first":
-        kept[0] = 0
-    elif drop == "special":
-        kept[tokens.special] = 0
-    return kept
 
 
 def _layer_shares(

@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from attnscope._numbers import is_number
 from attnscope.errors import InputError
 from attnscope.plot.fonts import Letters
 from attnscope.plot.ink import Ink
@@ -21,6 +22,9 @@ COLUMN = 3.4
 
 PAGE = 6.9
 """Inches of the text of a page."""
+
+WIDEST = 60
+"""Inches of a figure at most."""
 
 TALL = 9.0
 NAMED = 95.0
@@ -57,6 +61,19 @@ def axes_on(ax: Any, size: tuple[float, float], ink: Ink) -> tuple[Axes, bool]:
     ax.set_facecolor(ink.bg)
     ax.grid(visible=False)
     return ax, made
+
+
+def inches(width: Any, usual: float) -> float:
+    """The width asked for, or the usual one.
+
+    Raises:
+        InputError: for what is no width of a figure.
+    """
+    if width is None:
+        return usual
+    if not is_number(width) or not 1 <= width <= WIDEST:
+        raise InputError(f"width must be a number from 1 to {WIDEST}, got {width!r}.")
+    return float(width)
 
 
 def empty_figure() -> Figure:

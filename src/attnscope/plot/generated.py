@@ -11,7 +11,7 @@ from jaxtyping import Float
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Rectangle
 
-from attnscope.plot.canvas import PAGE, axes_on, plain, wrapped, write_title
+from attnscope.plot.canvas import PAGE, axes_on, inches, plain, wrapped, write_title
 from attnscope.plot.colors import NEUTRAL, Rgb, head_color, hexed
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink
@@ -73,7 +73,7 @@ def draw_step(
     """Draw bars, a strip where the text is long, and the text itself as far as it fits a page."""
     texts = [text for one in paragraphs for text in one.texts]
     letters = letters_for([*texts, *step.made, *step.keys, title])
-    across = 72 * (width or PAGE) - 8
+    across = 72 * inches(width, PAGE) - 8
     kept, cut = _cut(paragraphs, len(texts))
     told = wrapped(
         f"Looked at most: {step.strongest()}{cut}".split(" "), " ", across, FOOT, letters
@@ -87,7 +87,7 @@ def draw_step(
         (told.count("\n") + 1) * FOOT * 1.45 + 6,
     ])  # fmt: skip
     high = tops[3] + laid_out(kept, across, letters)[2]
-    ax, _ = axes_on(figure, (width or PAGE, high / 72 + 0.75), ink)
+    ax, _ = axes_on(figure, (inches(width, PAGE), high / 72 + 0.75), ink)
     ax.set(xlim=(0, across), ylim=(high, 0))
     ax.axis("off")
     _bars(ax, step, across, ink, letters)

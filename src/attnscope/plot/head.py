@@ -10,6 +10,7 @@ from attnscope.plot.canvas import (
     NAMED,
     PAGE,
     axes_on,
+    inches,
     label_ticks,
     plain,
     points,
@@ -23,6 +24,7 @@ from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.maps import add_bar, draw_map, notes_of, scale_of
 from attnscope.plot.part import Part, SideName, part_of
 from attnscope.trace import Trace
+from attnscope.views.display import switch
 from attnscope.wire.spec import Theme
 
 ROOM = 0.165
@@ -94,9 +96,10 @@ def framed_map(
     """An Axes with limits, token names and axis names for one map."""
     n_query, n_key = len(part.query), len(part.key)
     named = _widest(part, "query", letters)
-    beside = named + 0.35 + (0.65 if bar else 0.1)
+    beside = named + 0.35 + (0.65 if switch("bar", bar) else 0.1)
     natural = min(max(n_key * ROOM + beside, 2.0), PAGE)
-    across = (width or (COLUMN if COLUMN - 0.4 < natural < COLUMN else natural)) - beside
+    usual = COLUMN if COLUMN - 0.4 < natural < COLUMN else natural
+    across = inches(width, usual) - beside
     below = _widest(part, "key", letters)
     high = across * n_query / n_key
     ax, sized = axes_on(ax, (across + beside, high + min(below, 1.5) + 0.65), ink)

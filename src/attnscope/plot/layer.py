@@ -12,6 +12,7 @@ from attnscope.plot.canvas import (
     PAGE,
     TALL,
     axes_on,
+    inches,
     label_ticks,
     plain,
     points,
@@ -24,6 +25,7 @@ from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.maps import add_bar, draw_map, notes_of, scale_of
 from attnscope.plot.part import Part, part_of
 from attnscope.trace import Trace
+from attnscope.views.display import switch
 from attnscope.wire.spec import Theme
 
 MOST = 256
@@ -123,7 +125,7 @@ class _Grid:
         """An Axes with limits and names of tokens along its left and lower edge."""
         widest = max(letters.width(text, 6) for text in self.part.texts("query")[:400])
         beside = min(NAMED, widest) / 72 + 0.35
-        across = (width or PAGE) - beside - (0.6 if bar else 0.1)
+        across = inches(width, PAGE) - beside - (0.6 if switch("bar", bar) else 0.1)
         n_key, n_query = self.size
         cell = min(72 * across / self.cols - BETWEEN, 72 * 2.2)
         cell = min(cell, (72 * TALL / self.rows - NAME - BETWEEN) * n_key / n_query)

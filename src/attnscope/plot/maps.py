@@ -107,7 +107,7 @@ def colors_of(cmap: Any, ink: Ink, *, signed: bool = False) -> Colormap:
     if cmap is None:
         ramp = signed_map_ramp(ink.mode) if signed else map_ramp(ink.mode)
         return ListedColormap(ramp / 255, "attnscope").with_extremes(bad=(0, 0, 0, 0))
-    if not isinstance(cmap, Colormap) and cmap not in colormaps:
+    if not isinstance(cmap, Colormap) and not (isinstance(cmap, str) and cmap in colormaps):
         raise InputError(f"cmap must be a colour map of matplotlib or its name, got {cmap!r}.")
     return colormaps[cmap] if isinstance(cmap, str) else cmap
 

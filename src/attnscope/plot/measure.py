@@ -9,7 +9,16 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from attnscope.measures import heads as table_of
-from attnscope.plot.canvas import COLUMN, PAGE, TALL, axes_on, points, quiet_frame, write_title
+from attnscope.plot.canvas import (
+    COLUMN,
+    PAGE,
+    TALL,
+    axes_on,
+    inches,
+    points,
+    quiet_frame,
+    write_title,
+)
 from attnscope.plot.fonts import letters_for
 from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.maps import (
@@ -25,6 +34,7 @@ from attnscope.plot.maps import (
 )
 from attnscope.plot.part import Block
 from attnscope.trace import Trace
+from attnscope.views.display import switch
 from attnscope.wire.spec import CellSpec, LayerSpec, MeasureSpec, Theme
 
 ROOM, LARGE = 0.22, 0.4
@@ -137,9 +147,9 @@ def _framed(
     ax: Any, layers: list[int], heads: list[int], ink: Ink, bar: bool, width: float | None
 ) -> tuple[Any, float]:
     """An Axes with axis names and numbers, and the points of a cell."""
-    beside = 0.55 + (0.65 if bar else 0.1)
+    beside = 0.55 + (0.65 if switch("bar", bar) else 0.1)
     natural = max(len(heads) * ROOM, min(COLUMN - beside, len(heads) * LARGE)) + beside
-    across = (width or min(natural, PAGE)) - beside
+    across = inches(width, min(natural, PAGE)) - beside
     cell = min(across / len(heads), TALL / len(layers))
     ax, made = axes_on(ax, (across + beside, cell * len(layers) + 0.75), ink)
     if made:

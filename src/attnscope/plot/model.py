@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from attnscope.measures import heads as table_of
 from attnscope.measures.known import stream_of
-from attnscope.plot.canvas import PAGE, axes_on, plain, points, quiet_frame, write_title
+from attnscope.plot.canvas import PAGE, axes_on, inches, plain, points, quiet_frame, write_title
 from attnscope.plot.colors import (
     CELL_GROUND,
     MISSING,
@@ -148,7 +148,7 @@ def _draw_all(ax: Axes, part: Part, rows: Rows, style: str, threshold: float, in
 def _framed(ax: Any, rows: Rows, ink: Ink, width: float | None) -> Axes:
     columns = max(len(heads) for heads in rows.values())
     across, down = (count * (1 + GAP) - GAP for count in (columns, len(rows)))
-    cell = min(((width or PAGE) - 0.55) / across, 0.9 if width is None else 9.0)
+    cell = min((inches(width, PAGE) - 0.55) / across, 0.9 if width is None else 9.0)
     ax, made = axes_on(ax, (cell * across + 0.55, cell * down + 0.75), ink)
     if not made:
         cell = (

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.measures.known import position_of
-from attnscope.plot.canvas import PAGE, axes_on, plain, points, wrapped, write_title
+from attnscope.plot.canvas import PAGE, axes_on, inches, plain, points, wrapped, write_title
 from attnscope.plot.colors import WEIGHT, hexed, rgb, signed_ramp
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink, ink_of
@@ -209,8 +209,8 @@ def _drawn(
     width: float | None,
 ) -> Axes:  # fmt: skip
     rows = len(kept)
-    ax, made = axes_on(ax, (width or PAGE, (rows + 4.8) * ROW / 72 + 0.3), ink)
-    whole = 72 * (width or PAGE) - 8 if made else points(ax)[0]
+    ax, made = axes_on(ax, (inches(width, PAGE), (rows + 4.8) * ROW / 72 + 0.3), ink)
+    whole = 72 * inches(width, PAGE) - 8 if made else points(ax)[0]
     texts = [part.stream.key.text[at] or "∅" for at in kept]
     names = min(whole * 0.2, max(letters.width(text, 8) for text in [*texts, name, "query"]) + 4)
     step, bars = (46.0, 90.0) if whole > NARROW else (32.0, 58.0)

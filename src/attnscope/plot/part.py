@@ -24,6 +24,7 @@ from attnscope.tiles import CAUSAL, tile
 from attnscope.tokens import Tokens
 from attnscope.trace import Trace
 from attnscope.views.base import one_of, side_spec
+from attnscope.views.display import switch
 from attnscope.words import stream_over_words
 
 MOST = 1024
@@ -201,7 +202,7 @@ def part_of(
         shown: the quantity, one of `measures.QUANTITIES`.
     """
     found = quantity(trace, shown, stream)
-    if words and QUANTITIES[shown].high != 1:
+    if switch("words", words) and QUANTITIES[shown].high != 1:
         raise InputError(
             f"{shown} cannot be summed over the pieces of a word: leave words out, or draw a share "
             "such as weight or rollout."

@@ -15,7 +15,7 @@ from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
-from attnscope.plot.canvas import PAGE, plain
+from attnscope.plot.canvas import PAGE, inches, plain
 from attnscope.plot.colors import patch_ramp, signed_patch_ramp
 from attnscope.plot.fonts import letters_for
 from attnscope.plot.ink import Ink
@@ -70,7 +70,7 @@ def draw_patches(
 def size_of(shown: Overlaid, width: float | None) -> tuple[float, float]:
     """Inches that it takes."""
     many, (rows, columns) = len(shown.heads) > 1, _grid(shown)
-    across = width or (PAGE if many else PAGE * 0.55)
+    across = inches(width, PAGE if many else PAGE * 0.55)
     tall = shown.pixels.shape[0] / shown.pixels.shape[1]
     small = rows * across * 0.46 / columns * tall + rows * 0.16
     return across, min(max(0.5 * across * tall, small), 9.0) + 0.9

@@ -17,6 +17,7 @@ from attnscope.plot.canvas import (
     COLUMN,
     TALL,
     axes_on,
+    inches,
     plain,
     points,
     shortened,
@@ -109,9 +110,10 @@ def draw_picture(
     part = picture.part
     letters = letters_for([*part.texts("query"), *part.texts("key")])
     rows = max(len(part.query), len(part.key))
-    across, high = 72 * (width or COLUMN) - 6, min(rows * ROW, 72 * TALL)
+    wide = inches(width, COLUMN)
+    across, high = 72 * wide - 6, min(rows * ROW, 72 * TALL)
     foot = Foot(picture, names, thinned(rows, high / rows)[0], rows)
-    ax, made = axes_on(ax, (width or COLUMN, (high + foot.height(across, letters)) / 72 + 0.3), ink)
+    ax, made = axes_on(ax, (wide, (high + foot.height(across, letters)) / 72 + 0.3), ink)
     across, high = (across, high) if made else points(ax)
     layout = _layout(part, letters, (across, high), rows, bool(picture.pinned))
     ax.set(xlim=(0, layout.whole), ylim=(rows * layout.row, 0))

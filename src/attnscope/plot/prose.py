@@ -17,7 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.patches import Rectangle
 
-from attnscope.plot.canvas import PAGE, axes_on, plain, wrapped, write_title
+from attnscope.plot.canvas import PAGE, axes_on, inches, plain, wrapped, write_title
 from attnscope.plot.colors import SHADE, SIGNED, Mode, hexed, ink_on
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink
@@ -146,9 +146,9 @@ def draw_prose(
     """A figure of paragraphs; one colour bar, in shares where each has a scale of its own."""
     texts = [text for one in paragraphs for text in [*one.texts, one.head]]
     letters = letters_for([*texts, title])
-    across = 72 * (width or PAGE) - 8
+    across = 72 * inches(width, PAGE) - 8
     high = laid_out(paragraphs, across, letters)[2] if paragraphs else SIZE
-    ax, _ = axes_on(figure, (width or PAGE, high / 72 + 0.85), ink)
+    ax, _ = axes_on(figure, (inches(width, PAGE), high / 72 + 0.85), ink)
     ax.set(xlim=(0, across), ylim=(high, 0))
     ax.axis("off")
     write_prose(ax, paragraphs, across, ink, letters)

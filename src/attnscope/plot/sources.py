@@ -14,6 +14,7 @@ from attnscope.plot.canvas import (
     PAGE,
     TALL,
     axes_on,
+    inches,
     label_ticks,
     points,
     thinned,
@@ -32,6 +33,7 @@ from attnscope.plot.maps import (
     write_numbers,
 )
 from attnscope.plot.part import Block
+from attnscope.views.display import switch
 from attnscope.wire.spec import Theme
 
 COLUMNS = ("weight", "norm", "effect")
@@ -149,8 +151,12 @@ def _framed(
 ) -> tuple[Any, list[tuple[float, float]], float]:  # fmt: skip
     """An Axes with names of parts and tokens, the corners of the maps, and points of a cell."""
     grid = _Grid(len(parts), max(1, len(tokens)))
-    beside = max(letters.width(text, 7) for text in parts) / 72 + 0.15 + (1.3 if bar else 0.1)
-    cell = grid.cell((width or PAGE) - beside, TALL)
+    beside = (
+        max(letters.width(text, 7) for text in parts) / 72
+        + 0.15
+        + (1.3 if switch("bar", bar) else 0.1)
+    )
+    cell = grid.cell(inches(width, PAGE) - beside, TALL)
     across, high = grid.size(cell)
     ax, made = axes_on(ax, (across + beside, high + 0.7), ink)
     if not made:

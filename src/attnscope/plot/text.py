@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from attnscope._numbers import index_of
 from attnscope.errors import InputError
 from attnscope.measures.known import position_of
-from attnscope.plot.canvas import PAGE, axes_on, points, write_title
+from attnscope.plot.canvas import PAGE, axes_on, inches, points, write_title
 from attnscope.plot.fonts import Letters, letters_for
 from attnscope.plot.ink import Ink, ink_of
 from attnscope.plot.maps import add_bar, scale_of
@@ -19,6 +19,7 @@ from attnscope.plot.part import Block, Part, SideName, part_of
 from attnscope.plot.prose import SIZE, Paragraph, laid_out, write_prose
 from attnscope.plot.wrapping import joined_in
 from attnscope.trace import Trace
+from attnscope.views.display import switch
 from attnscope.wire.spec import Theme
 
 LEAST_SIZE = 4.0
@@ -139,9 +140,9 @@ def _written(
     ax: Any, paragraph: Paragraph, ink: Ink, letters: Letters, width: float | None, bar: bool
 ) -> Any:
     """An Axes with the tokens in it, in smaller letters where they would not fit."""
-    across, size = 72 * (width or PAGE) - 8, SIZE
+    across, size = 72 * inches(width, PAGE) - 8, SIZE
     high = laid_out([paragraph], across, letters)[2]
-    ax, made = axes_on(ax, (width or PAGE, high / 72 + 0.35 + 0.5 * bar), ink)
+    ax, made = axes_on(ax, (inches(width, PAGE), high / 72 + 0.35 + 0.5 * switch("bar", bar)), ink)
     scale = paragraph.scale
     if bar and scale:
         add_bar(ax, ScalarMappable(scale.norm, scale.cmap), scale, ink, below=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attnscope.errors import InputError
+from attnscope.measures.flow import raise_if, why_too_long
 from attnscope.measures.quantities import QUANTITIES
 from attnscope.overview import AFFORDABLE, known_of
 from attnscope.scores import Layer, QKLayer, vectors_of
@@ -14,8 +15,6 @@ from attnscope.wire.spec import LayerSpec
 
 MOST_NUMBERS = 5 * 10**8
 """Numbers of one reply: 2 GB before they are packed."""
-MOST_CELLS = 5 * 10**7
-"""Queries × keys of a quantity of a whole layer: 7,000 tokens, 400 MB a layer in float64."""
 LONG = 2048
 """Queries and keys from which thumbnails are made from overviews."""
 
@@ -50,14 +49,8 @@ def check_size(stream: Stream, row: LayerSpec, kind: str) -> None:
 
 def check_quantity(stream: Stream, name: Any) -> None:
     """InputError where a quantity needs all weights of all heads at once, and they are too many."""
-    cells = len(stream.query) * len(stream.key)
-    whole = isinstance(name, str) and name in QUANTITIES and QUANTITIES[name].per == "layer"
-    if whole and cells > MOST_CELLS:
-        raise InputError(
-            f"{QUANTITIES[name].label} needs all weights of a layer at once, and "
-            f"{len(stream.query):,} queries × {len(stream.key):,} keys are too many for that: "
-            "capture a shorter text, or look at weights and scores."
-        )
+    if isinstance(name, str) and name in QUANTITIES and QUANTITIES[name].per == "layer":
+        raise_if(why_too_long(stream, QUANTITIES[name].label))
 
 
 def check_work(stream: Stream, rows: Sequence[LayerSpec]) -> None:

@@ -10,6 +10,7 @@ of the model is changed. Interventions nest, work under `generate`, and belong t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from attnscope._numbers import index_of
+from attnscope._numbers import index_of, is_number
 from attnscope._places import places_of
 from attnscope._precision import widen
 from attnscope.capture.editing.edits import Collect, Edit, Mean, Replace, Resample, Scale
@@ -46,7 +47,7 @@ def ablate(
     tokens: Any = None,
     reference: Any = None,
     stream: str | None = None,
-    seed: int = 0,
+    seed: Any = 0,
 ) -> AbstractContextManager[Intervention]:
     """Run a model without some of its attention while a `with` block lasts.
 
@@ -71,7 +72,7 @@ def ablate(
         reference: model inputs, or a list of them, to take means from or draw from. Generation
             needs it: a step has one token.
         stream: where the model has several: `encoder`, `decoder`, `cross`.
-        seed: of the draws.
+        seed: of the draws, a whole number.
 
     Yields:
         The `Intervention`, with a line `about` it.
@@ -187,21 +188,19 @@ def _on(
         yield intervention
 
 
-def _edit_of(mode: Any, scale: Any, seed: int) -> tuple[Edit, str]:
+def _edit_of(mode: Any, scale: Any, seed: Any) -> tuple[Edit, str]:
     """The edit, and what is said to be done."""
     if scale is not None:
-        try:
-            factor = float(scale)
-        except (TypeError, ValueError):
-            raise InputError(f"scale must be a number, got {scale!r}.") from None
-        return Scale(factor), f"scaled by {factor:g}"
+        if not is_number(scale) or not math.isfinite(scale):
+            raise InputError(f"scale must be a finite number, got {scale!r}.")
+        return Scale(float(scale)), f"scaled by {scale:g}"
     if not isinstance(mode, str) or mode not in MODES:
         raise InputError(f"mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}.")
     edits: dict[str, tuple[Edit, str]] = {
         "zero": (Scale(0.0), "zeroed"),
         "mean": (Mean(), "replaced by the mean"),
         "uniform": (Uniform(), "made uniform"),
-        "resample": (Resample(torch.Generator().manual_seed(seed)), "resampled"),
+        "resample": (Resample(torch.Generator().manual_seed(index_of("seed", seed))), "resampled"),
     }
     return edits[mode]
 

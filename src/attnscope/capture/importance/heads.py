@@ -64,7 +64,7 @@ def importance(
     batch_size: Any = None,
     state: str | PathLike[str] | None = None,
     progress: bool | None = None,
-    seed: int = 0,
+    seed: Any = 0,
 ) -> Table:
     """How much every head matters for a task.
 
@@ -102,7 +102,7 @@ def importance(
             gives NaN (the text says for which text and head); for the state file of another run.
     """
     check_model(model)
-    score, model = score_of(metric), bare(model)
+    score, model, seed = score_of(metric), bare(model), index_of("seed", seed)
     _check_method(method, mode, metric)
     examples = _examples(model, tokenizer, texts, target, metric)
     groups = {"": examples}

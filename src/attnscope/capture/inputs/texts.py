@@ -71,6 +71,11 @@ def check_text(name: str, given: Any) -> None:
             f"{name} must be a string (or a list of strings with index=), got "
             f"{type(given).__name__}. Prepared inputs go to inputs=."
         )
+    if isinstance(given, tuple) and len(given) == 2 and name == "text":
+        raise InputError(
+            "text is a tuple of two strings: for a pair read together give text_pair=, "
+            "capture(model, tokenizer, a, b); for two texts a list, [a, b], with index=."
+        )
     for item in texts:
         if not item.strip():
             raise InputError(f"{name} is empty: give at least one word.")
