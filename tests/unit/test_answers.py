@@ -12,9 +12,10 @@ import torch
 import transformers as hf
 from click.testing import CliRunner
 from tokenizers import processors
+from torch import nn
 
 import attnscope
-from attnscope import InputError, cli, pretrained
+from attnscope import CaptureError, InputError, cli, pretrained
 from attnscope.wire.replies import answer, requests_of
 from tests.generating import build_writer
 from tests.models import SMALL, build, make_peaked
@@ -116,6 +117,37 @@ def test_parts_hidden_in_one_batch_are_parts_hidden_one_by_one(
     assert [rows_of(together)["b", at]["effect"] for at in (0, 1)] == pytest.approx(
         expected, abs=1e-5
     )
+
+
+class Merged(nn.Module):
+    """GPT-2's attention, written so that the heads are in the batch axis."""
+
+    def __init__(self, like: Any) -> None:
+        super().__init__()
+        self.num_heads, self.c_attn, self.c_proj = like.num_heads, like.c_attn, like.c_proj
+
+    def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        apart = [part.unflatten(-1, (self.num_heads, -1)) for part in self.c_attn(x).chunk(3, -1)]
+        q, k, v = (part.transpose(1, 2).flatten(0, 1) for part in apart)
+        later = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()
+        scores = torch.bmm(q, k.transpose(1, 2)) / q.shape[-1] ** 0.5
+        weights = scores.masked_fill(later, -torch.inf).softmax(-1)
+        out = torch.bmm(weights, v).unflatten(0, (len(x), -1)).transpose(1, 2).flatten(2)
+        return self.c_proj(out), weights
+
+
+def test_a_model_whose_items_cannot_be_told_apart_is_asked_one_by_one(tokenizer: Any) -> None:
+    model, given = build("gpt2"), (tokenizer, PROMPT, "w6 w7")
+    expected = attnscope.sources(model, *given, markers=CHUNKS)
+    for block in model.transformer.h:
+        block.attn = Merged(block.attn)
+    found = attnscope.sources(model, *given, markers=CHUNKS)
+    for column in ("weight", "norm", "effect"):
+        np.testing.assert_allclose(found[column], expected[column], atol=1e-5)
+    two = {"input_ids": torch.ones(2, 5, dtype=torch.long)}
+    said = "puts heads or parts of an item into the batch axis.* with 2 items .*: give one item"
+    with pytest.raises(CaptureError, match=said), attnscope.ablate(model, [(0, 1)]):
+        model(**two)
 
 
 def test_an_answer_that_the_model_writes(analytic: Any, tokenizer: Any) -> None:

@@ -21,6 +21,7 @@ from attnscope.capture.editing.matching import Intervention, intervening
 from attnscope.capture.editing.patterns import Hide
 from attnscope.capture.forward import capture
 from attnscope.capture.inputs.checks import taken
+from attnscope.capture.places.layout import Unresolved
 from attnscope.errors import InputError
 from attnscope.measures.moved import layer_norms, why_not_moved
 from attnscope.measures.table import Table
@@ -56,8 +57,14 @@ class Asked:
         """What is read when these keys are hidden from all other tokens, a run each."""
         longest = max(tensor.shape[1] for tensor in self.inputs.values())
         step = max(1, TOKENS // longest)
-        runs = [self._runs(hidden[start : start + step]) for start in range(0, len(hidden), step)]
-        return np.concatenate(runs)
+        try:
+            return self._batches(hidden, step)
+        except Unresolved:  # which item is which is not known of this model: one at a time
+            return self._batches(hidden, 1)
+
+    def _batches(self, hidden: Sequence[Sequence[int]], size: int) -> Float[np.ndarray, "run ..."]:
+        starts = range(0, len(hidden), size)
+        return np.concatenate([self._runs(hidden[start : start + size]) for start in starts])
 
     def _runs(self, hidden: Sequence[Sequence[int]]) -> Float[np.ndarray, "run ..."]:
         items = {k: one.expand(len(hidden), *one.shape[1:]) for k, one in self.inputs.items()}

@@ -49,6 +49,7 @@ class _Pass:
         n_read: tokens that it reads.
         placing: tells which layer a call belongs to.
         numbers: of the layers of each stack.
+        unread: why an attention call could not be read, if one could not.
     """
 
     running: list[str] = field(default_factory=list)
@@ -56,6 +57,7 @@ class _Pass:
     n_read: int = 0
     placing: Placing | None = None
     numbers: dict[Stack, set[int]] = field(default_factory=dict)
+    unread: CaptureError | None = None
 
 
 @dataclass(eq=False)
@@ -115,6 +117,10 @@ class Intervention:
             queries=self.queries,
             **positions,
         )
+
+    def unread(self, reason: CaptureError) -> None:
+        """Keep why a call cannot be edited, for a pass in which none can."""
+        self._pass.unread = reason
 
     def check_reached(self) -> None:
         """Raise InputError where a query to edit was in none of the forward passes."""
@@ -188,12 +194,12 @@ class Intervention:
         """Hold what was asked for against what a forward pass has called.
 
         Raises:
-            CaptureError: when no attention call was seen.
+            CaptureError: when no attention call was seen, or none could be read.
             InputError: for a stream or a layer that is not there.
         """
         who = type(self.model).__name__
         if whole and not self._pass.numbers:
-            raise CaptureError(
+            raise self._pass.unread or CaptureError(
                 f"nothing in {who} can be ablated or patched: no attention function was called, "
                 "and there was no softmax of queries times keys."
             )

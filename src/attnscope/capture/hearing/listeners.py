@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
+from attnscope.errors import CaptureError
+
 
 @runtime_checkable
 class Listener(Protocol):
@@ -37,6 +39,9 @@ class Editor(Protocol):
 
     def edit_of(self, implementation: str, given: dict[str, Any]) -> tuple[Any, Any] | None:
         """The edit of this call, and where it is applied; None leaves the call as it is."""
+
+    def unread(self, reason: CaptureError) -> None:
+        """A call of a module that it owns cannot be read, and so is left as it is."""
 
 
 class _Here(threading.local):
@@ -69,6 +74,13 @@ def is_inside() -> bool:
 def is_editing(module: Any) -> bool:
     """Whether anybody on this thread edits calls of this module's model."""
     return any(editor.owns(module) for editor in _here.editors)
+
+
+def unread(module: Any, reason: CaptureError) -> None:
+    """Tell those who edit this module's model that one of its calls cannot be read."""
+    for editor in _here.editors:
+        if editor.owns(module):
+            editor.unread(reason)
 
 
 def listener_of(module: Any) -> Listener | None:

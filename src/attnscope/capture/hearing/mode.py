@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,7 +26,14 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from attnscope.capture.calls.bands import Band, is_band, tokens_given
-from attnscope.capture.hearing.listeners import inside, is_editing, is_inside, listener_of, through
+from attnscope.capture.hearing.listeners import (
+    inside,
+    is_editing,
+    is_inside,
+    listener_of,
+    through,
+    unread,
+)
 from attnscope.capture.hearing.products import (
     PRODUCTS,
     Product,
@@ -190,14 +197,16 @@ class Watch(TorchFunctionMode):
 
     @contextmanager
     def _noting(self, here: Running) -> Iterator[None]:
-        """Where nobody listens, what cannot be read is left alone."""
+        """Where nobody listens, what cannot be read is left alone, and editors are told."""
         listener: Any = listener_of(here.module)
         if listener is not None:
             with listener.noting(here.module):
                 yield
         else:
-            with suppress(Unresolved):
+            try:
                 yield
+            except Unresolved as reason:
+                unread(here.module, reason)
 
     def _batch(self, here: Running) -> int | None:
         return getattr(listener_of(here.module), "batch", None)
