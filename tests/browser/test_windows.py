@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from attnscope import Stream, Tokens, Trace
+from attnscope import Stream, Tokens, Trace, from_attention
 from attnscope.scores import QKLayer, ScoreSpec
 from tests.browser.live import open_live
-from tests.browser.looking import hover, numbers_beside, settle, shown_tokens, token
+from tests.browser.looking import hover, numbers_beside, random_weights, settle, shown_tokens, token
 from tests.browser.test_rounded_pages import is_within
 
 N, HEADS, PART = 2200, 2, 128
@@ -133,6 +133,21 @@ def test_numbers_and_special_tokens_of_a_part_are_those_of_the_whole(shown, trac
     text = view.get_by_role("tooltip").inner_text()
     before = float(re.search(r"([\d.]+) % before", text)[1])
     np.testing.assert_allclose(before, 100 * left[:301].sum(), atol=2.5)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_part_of_weights_alone_is_known_as_well_as_they_are(page: Page, open_view, live):
+    weights = random_weights(1, 1, 2100, 2100, sharp=3)
+    made = from_attention(weights, [f"t{place}" for place in range(2100)]).head_view()
+    view = open_live(page, made) if live else open_view(page, made.html())
+    move(view, "queries", 1900)
+    token(view, "query", 6).click()
+    told, row = far_keys(view), weights[0, 0, 1906]
+    assert all(is_within(number, row[key]) for key, number in told.items())
+    before = [100 * row[:1900].sum(), 100 * row[2028:].sum()]
+    np.testing.assert_allclose(told_outside(view), before, atol=1 if live else 6)
+    foot = "Weights are exact" if live else "Weights are carried within 0.004"
+    expect(view.locator(".foot")).to_contain_text(foot)
 
 
 def test_scrolling_past_an_end_goes_on(page: Page, open_view, trace):

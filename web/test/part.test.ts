@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { boundsAt } from "../src/data/decode";
-import { farthest, partOf, weightsOfPart, type Part } from "../src/data/part";
+import { cutPart, farthest, partOf, weightsOfPart, type Part } from "../src/data/part";
 import { sinkBounds } from "../src/data/numbers";
 import { reshaped } from "../src/data/reshape";
 import type { Rows } from "../src/data/rows";
@@ -75,6 +75,17 @@ describe("a part", () => {
     const weights = weightsOfPart(await made(), shown, null);
     expect(sinkBounds(weights, 1, 1)).toEqual([0.5, 0.5]);
   });
+});
+
+it("cut from weights is known as well as they are", () => {
+  const codes = Uint8Array.of(254, 0, 0, 127, 127, 0, 100, 50, 255);
+  const whole = { shape: [1, 3, 3] as [number, number, number], codes, encoding: "sqrt8" as const, spread: 0.5 };
+  const part = cutPart(whole, { query: { start: 1, stop: 3 }, key: { start: 1, stop: 2 } }, new Set());
+  expect([part.shape, [...part.codes]]).toEqual([[1, 2, 1], [127, 50]]);
+  expect(boundsAt(part, 0, 0, 0)).toEqual(boundsAt(whole, 0, 1, 1));
+  expect(part.outside!(0, 0)).toEqual([expect.closeTo(0.25, 6), 0, 1.05]);
+  expect(part.outside!(0, 1)).toEqual([expect.closeTo((100 / 254) ** 2, 6), 0, 1.05]);
+  expect(cutPart(whole, { query: { start: 1, stop: 3 }, key: { start: 1, stop: 2 } }, new Set([0])).outside!(0, 0)[0]).toBe(0);
 });
 
 it("finds the strongest keys that are not shown", () => {

@@ -1,10 +1,11 @@
 // A part of a long input: the weights between some queries and some keys, and what these queries
 // give to keys before and after them, which must not vanish with the tokens that are not shown.
-import { missingCode, nearestCode, type Bounds, type Outside, type Weights } from "./decode";
+import { boundsAt, codeAt, missingCode, nearestCode, tableOf, type Bounds, type Outside, type Weights } from "./decode";
 import { contains, type Range, type Shown } from "./filter";
 import { meanOfPresent } from "./numbers";
 import { pause } from "./pause";
 import { boundsOff, SLICE, type Off } from "./planes";
+import { reshaped } from "./reshape";
 import type { Rows } from "./rows";
 
 /** Row-major: [head, query, key], and for each [head, query] the sums over the keys not shown. */
@@ -52,6 +53,22 @@ export function weightsOfPart({ value, before, after }: Part, { query, key }: Sh
   return { shape: [heads, queries, keys], codes, encoding: "linear16", spread: 0.5, bounds, outside };
 }
 
+/** How far off sums over codes may be, each of which stands for a range: `≈` is right, digits are not. */
+const CODES_OFF = 1.05;
+
+/** A part of weights that are all here, known as well as they are. */
+export function cutPart(whole: Weights, { query, key }: Shown, hidden: ReadonlySet<number>): Weights {
+  const run = ({ start, stop }: Range) => Array.from({ length: stop - start }, (_, i) => start + i);
+  const table = tableOf(whole);
+  const sum = (place: number, from: number, start: number, stop: number) => {
+    let total = 0;
+    for (let to = start; to < stop; to++) if (!hidden.has(to)) total += table[codeAt(whole, place, from, to)] || 0;
+    return total;
+  };
+  const outside = (place: number, i: number): Outside => [sum(place, query.start + i, 0, key.start), sum(place, query.start + i, key.stop, whole.shape[2]), CODES_OFF];
+  return { ...reshaped(whole, { query: run(query), key: run(key), renormalise: false, mean: false }), outside };
+}
+
 /** A key that is not shown: its place among all, and the mean of its numbers. */
 export interface Far {
   key: number;
@@ -70,7 +87,7 @@ export function farthest(rows: Weights[], places: number[], shown: Range, hidden
     found.sort((a, b) => b.sum - a.sum);
     found.length = Math.min(found.length, count);
   }
-  return found.map(({ key }) => ({ key, bounds: meanOfPresent(rows.flatMap((row) => places.map((place) => row.bounds!(place, 0, key)))) }));
+  return found.map(({ key }) => ({ key, bounds: meanOfPresent(rows.flatMap((row) => places.map((place) => boundsAt(row, place, 0, key)))) }));
 }
 
 /** What a whole row of one query has before and after a range of keys. */
@@ -83,6 +100,6 @@ export function outsideOf(row: Weights, place: number, shown: Range, hidden: Rea
 
 /** A number of a row: the middle of what is known of it; what is missing counts as 0. */
 function numberIn(row: Weights, place: number, key: number): number {
-  const bounds = row.bounds!(place, 0, key);
+  const bounds = boundsAt(row, place, 0, key);
   return bounds ? (bounds[0] + bounds[1]) / 2 : 0;
 }

@@ -2,9 +2,8 @@
 // give (Python, queries and keys, or a layer's weights), and where it can be moved.
 import type { Weights } from "../data/decode";
 import type { Shown } from "../data/filter";
-import { partOf, weightsOfPart, type Part } from "../data/part";
+import { cutPart, weightsOfPart } from "../data/part";
 import type { Off } from "../data/planes";
-import { rowsOfCodes, together } from "../data/rows";
 import { tilerFor, vectorPart } from "../data/tiler";
 import type { Source } from "../source/cache";
 import type { Store } from "../store";
@@ -35,22 +34,13 @@ export async function loadPart(source: Source, spec: Spec, request: Request, sto
   const stream = spec.streams.find((one) => one.name === request.stream)!;
   const layer = stream.layers.find((one) => one.layer === request.layer)!;
   const shown = { query: rangeOf(request.query!), key: rangeOf(request.key!) };
-  const { part, off } = source.live ? { part: await asked(source, request, stop), off: null } : await computed(source, spec, { stream, layer, shown }, request, stop);
-  if (!part) throw new DOMException("it is no longer wanted", "AbortError");
-  const weights = weightsOfPart(part, shown, off);
-  source.keep(name, weights, 6 * part.value.length);
+  const weights = await (source.live ? asked : layer.rules ? computed : cut)(source, spec, { stream, layer, shown }, request, stop);
+  source.keep(name, weights, 6 * weights.codes.length);
   return weights;
 }
 
 function rangeOf([start, stop]: number[]) {
   return { start: start!, stop: stop! };
-}
-
-async function asked(source: Source, request: Request, stop: AbortSignal): Promise<Part> {
-  const { named } = await source.ask(request, stop);
-  const [value, before, after] = ["value", "before", "after"].map((name) => named.get(name)?.data as Float32Array | undefined);
-  if (!value || !before || !after) throw new Error("Python sent other data than were asked for. Run the cell again.");
-  return { value, before, after };
 }
 
 interface PartOf {
@@ -59,19 +49,30 @@ interface PartOf {
   shown: Shown;
 }
 
-/** A part of what the page carries. */
-async function computed(source: Source, spec: Spec, { stream, layer, shown }: PartOf, { head, over, hide }: Request, stop: AbortSignal): Promise<{ part: Part | null; off: Off[] | null }> {
+/** A part that Python computes. */
+async function asked(source: Source, _: Spec, { shown }: PartOf, request: Request, stop: AbortSignal): Promise<Weights> {
+  const { named } = await source.ask(request, stop);
+  const [value, before, after] = ["value", "before", "after"].map((name) => named.get(name)?.data as Float32Array | undefined);
+  if (!value || !before || !after) throw new Error("Python sent other data than were asked for. Run the cell again.");
+  return weightsOfPart({ value, before, after }, shown, null);
+}
+
+/** A part of the weights that the page carries. */
+async function cut(source: Source, spec: Spec, { stream, layer, shown }: PartOf, { hide }: Request): Promise<Weights> {
+  const whole = await source.get({ kind: "layer", stream: stream.name, layer: layer.layer });
+  return cutPart(whole, shown, new Set(hide ? spec.sides[stream.key]!.special : []));
+}
+
+/** A part made of the queries and keys that the page carries. */
+async function computed(source: Source, spec: Spec, { stream, layer, shown }: PartOf, { head, over, hide }: Request, stop: AbortSignal): Promise<Weights> {
   const side = spec.sides[stream.key]!;
   const hidden = new Set(hide ? side.special : []);
   const places = head === undefined ? layer.heads.map((_, place) => place) : [layer.heads.indexOf(head)];
-  if (!layer.rules) {
-    const weights = await source.get({ kind: "layer", stream: stream.name, layer: layer.layer });
-    const rows = places.map((place) => rowsOfCodes(weights, place, stream.causal));
-    return { part: await partOf(over ? [together(rows, over)] : rows, shown, hidden, () => !stop.aborted), off: null };
-  }
   const heads = await carriedHeads(source, spec, { stream, layer }, places);
   const wanted = { heads, over: over ?? null, shown, hidden };
   const tiler = tilerFor(source, (shown.query.stop - shown.query.start) * side.text.length * places.length);
   const off = over ? [offOf(heads, false, over === "mean")] : heads.map((one) => offOf([one], false, false));
-  return { part: await (tiler ? tiler.part(wanted, stop) : vectorPart(wanted, () => !stop.aborted)), off: off[0] ? (off as Off[]) : null };
+  const part = await (tiler ? tiler.part(wanted, stop) : vectorPart(wanted, () => !stop.aborted));
+  if (!part) throw new DOMException("it is no longer wanted", "AbortError");
+  return weightsOfPart(part, shown, off[0] ? (off as Off[]) : null);
 }

@@ -8,7 +8,7 @@ import { css, NEUTRAL, type Mode, type Rgb } from "../draw/color";
 import type { Cut, Store } from "../store";
 import type { LayerSpec } from "../types";
 import type { BodyHead } from "../ui/body";
-import { errorText } from "../ui/legend";
+import { ACCURACY, errorText } from "../ui/legend";
 import type { ViewProps } from "./frame";
 
 /** The layer's weights, and all else that a body needs to show them. */
@@ -27,7 +27,8 @@ export function bodyHead(head: number | null, layer: LayerSpec, color: Rgb, mode
 }
 
 /** How exact the weights of a part of a long input are. */
-export function partAccuracy({ spec, source }: Pick<ViewProps, "spec" | "source">): string {
+export function partAccuracy({ spec, source, store }: Pick<ViewProps, "spec" | "source" | "store">): string {
+  if (!source.live && !store.layer.value.rules) return ACCURACY[spec.encoding];
   return (!source.live && errorText(spec)) || "Weights are exact; only those of the tokens shown are computed.";
 }
 

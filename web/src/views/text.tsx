@@ -97,7 +97,7 @@ function Foot({ spec, source, store, mode: { value: mode } }: ViewProps) {
       mode={mode} encoding={spec.encoding} notes={spec.notes} scaleLabel="share of the largest (root scale)" scale={shadeScale(signed, mode)} scaleBottom={signed ? "−1" : "0"}
       note={[quantity && `${quantity.label}: ${quantity.about}`, kindsNote(store), cutNote(store.cut.value, 0, null)].filter(Boolean).join(" · ")}
       help={pairs ? "Point at a token: what it attends to (with Shift: who attends to it) · click to pin" : "Point at a token for its number"}
-      {...(store.part.value && { accuracy: partAccuracy({ spec, source }) })}
+      {...(store.part.value && { accuracy: partAccuracy({ spec, source, store }) })}
       {...(!isShare(store.stream.value) && { accuracy: "Numbers are carried within 0.004 % of the largest." })}
     />
   );
