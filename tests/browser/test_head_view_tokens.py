@@ -136,6 +136,13 @@ def test_a_long_input_scrolls_inside_the_view(show):
     assert page.evaluate("document.documentElement.scrollHeight") < 1000
 
 
+def test_a_token_that_is_pinned_from_the_start_is_in_view(show):
+    view = show(trace_of(shifted(1, 1, 500)), query=400)
+    expect(view.locator(".token.pinned")).to_be_in_viewport()
+    view.locator(".scroll").evaluate("el => el.scrollTo(0, 0)")
+    expect(view.locator(".token[data-index='0'][data-side=query]")).to_be_in_viewport()
+
+
 def test_scrolling_shows_the_lines_of_the_tokens_in_view(show):
     weights = np.zeros((1, 1, 200, 200), np.float32)
     weights[0, 0, np.arange(200), np.arange(200) // 2 * 2] = 1

@@ -76,6 +76,7 @@ export function Body(props: BodyProps) {
   const scroll = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const view = useView(scroll, props.link);
+  useStart(scroll, props, row, view.height);
   const [stops, setStops] = useState<Stops>({ query: 0, key: 0 });
   const { at, pinned, aimed, spoken, setHover, setFocus } = useToken(props);
   const layout = useLayout(sides, shown, view.width, compact, props.expand !== undefined);
@@ -231,6 +232,14 @@ export function useView(scroll: { current: HTMLDivElement | null }, link?: Link 
     return () => (observer.disconnect(), abort.abort(), stop?.());
   }, []);
   return view;
+}
+
+/** A token that is pinned from the start is in the middle of the window. */
+export function useStart(scroll: { current: HTMLDivElement | null }, { pinned: { value: pinned }, shown }: Pick<BodyProps, "pinned" | "shown">, row: number, height: number): void {
+  useLayoutEffect(() => {
+    const at = pinned && contains(shown[pinned.side], pinned.index) ? pinned.index - shown[pinned.side].start : 0;
+    if (height && at * row > height - row) scroll.current!.scrollTop = (at + 0.5) * row - height / 2;
+  }, [row, height > 0]);
 }
 
 function Titles({ layout }: { layout: Layout }) {

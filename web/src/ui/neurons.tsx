@@ -14,7 +14,7 @@ import { paintNeurons, seenRow, type Scales } from "../draw/neurons";
 import { StripPainter } from "../draw/strips";
 import type { Link } from "../store";
 import type { PinnedSpec, SideName, SideSpec } from "../types";
-import { useView, type View } from "./body";
+import { useStart, useView, type View } from "./body";
 import { rowsToShow } from "./layout";
 import { stripLayout, type StripLayout } from "./stripLayout";
 import { useStripPointing, type Aimed } from "./stripPointing";
@@ -109,14 +109,6 @@ export function useLast<T>(value: T | null): T | null {
   const last = useRef(value);
   if (value) last.current = value;
   return last.current;
-}
-
-/** A query that is selected from the start is in the middle of the window. */
-function useStart(scroll: { current: HTMLDivElement | null }, { pinned, shown }: NeuronsProps, row: number, height: number): void {
-  useLayoutEffect(() => {
-    const at = pinned.value?.side === "query" ? pinned.value.index - shown.query.start : 0;
-    if (height && at * row > height - row) scroll.current!.scrollTop = (at + 0.5) * row - height / 2;
-  }, [row, height > 0]);
 }
 
 function useStrips({ sides, shown }: NeuronsProps, head: HeadVectors | null, steps: StepName[], width: number, el: { current: HTMLElement | null }): StripLayout {
