@@ -119,6 +119,32 @@ def test_narrow_pages_stack_them(show, comparison):
     assert view.page.evaluate("document.documentElement.scrollWidth") <= 600
 
 
+LONG = ["The", "telescope", "was", "pointed", "at", "the", "incomprehensible", "crowd", "."]
+
+
+@pytest.mark.parametrize("side", ["query", "key"])
+def test_narrow_pages_keep_the_tokens_beside_the_pointer_in_sight(page: Page, open_view, side):
+    both = [
+        attnscope.from_attention(random_weights(1, 2, 9, 9, seed=seed), LONG) for seed in (0, 1)
+    ]
+    comparison = attnscope.compare(*both, names=("before", "after"))
+    view = open_view(page, comparison.head_view(0, [0]).html(), width=600, height=900)
+    other = "key" if side == "query" else "query"
+    token(part(view, 0), side, 4).click()
+    token(part(view, 0), other, 3).hover()
+    settle(view)
+    tip = view.get_by_role("tooltip")
+    box = tip.bounding_box()
+    for index in range(9):
+        left = token(part(view, 0), "query", index).bounding_box()
+        assert left["x"] + left["width"] <= box["x"] + 1
+        assert box["x"] + box["width"] <= token(part(view, 0), "key", index).bounding_box()["x"] + 1
+    query, key = (4, 3) if side == "query" else (3, 4)
+    before, after = (float(one.weights(0, 0)[query, key]) for one in both)
+    texts = [row.locator("td").last.inner_text() for row in tip.locator("tr").all()]
+    assert are_true(texts, [before, after, after - before])
+
+
 def plot(view: Locator) -> Locator:
     return view.locator(".plot")
 

@@ -258,7 +258,10 @@ td .badge { margin-left: 6px; }
 .token.replaced .text { text-decoration: underline 1.5px var(--accent); text-underline-offset: 3px; }
 .token.alone .text { text-decoration: underline 1.5px dashed var(--accent); text-underline-offset: 3px; }
 .token.gap::after { content: ""; position: absolute; inset: 50% 10px auto; border-top: 1.5px dashed var(--strong); }
-.tooltip.columns { max-width: 320px !important; font-size: 12px; }
+.tooltip.columns { max-width: 320px; font-size: 12px; }
+.tooltip.columns.narrow { min-width: 0; padding: 7px 9px; }
+.tooltip.narrow .label { max-width: 4.6em; }
+.tooltip.narrow .value { padding-left: 7px; }
 .tick.replaced { text-decoration: underline 1.5px var(--accent); }
 .tick.alone { text-decoration: underline 1.5px dashed var(--accent); }
 .tok.replaced { text-decoration: underline 1.5px var(--accent); text-underline-offset: 4px; }

@@ -30,10 +30,14 @@ export interface TooltipProps {
 
 const MOST_HEADS = 16;
 
+/** Pixels between the columns of tokens that numbers side by side need. */
+const BESIDE = 230;
+
 export function Tooltip(props: TooltipProps) {
+  const narrow = props.columns && parseFloat(props.place.maxWidth ?? "") < BESIDE;
   return (
-    <div role="tooltip" class={props.columns ? "tooltip columns" : "tooltip"} style={props.place}>
-      {props.partner === null ? <TokenFacts {...props} /> : <PairFacts {...props} partner={props.partner} />}
+    <div role="tooltip" class={`tooltip${props.columns ? " columns" : ""}${narrow ? " narrow" : ""}`} style={props.place}>
+      {narrow ? <NarrowFacts {...props} /> : props.partner === null ? <TokenFacts {...props} /> : <PairFacts {...props} partner={props.partner} />}
     </div>
   );
 }
@@ -75,6 +79,23 @@ function TokenFacts({ token, sides, shown, weights, told: heads, about, sinks, s
           <Row label="to sink" values={[formatBounds(meanOfPresent(heads.map((head) => sinkBounds(weights, head.place, token.index))))]} />
         )}
       </table>
+    </>
+  );
+}
+
+/** Of a comparison where there is little room: one number a line; of a token, what changed most. */
+function NarrowFacts(props: TooltipProps) {
+  const { token, partner, sides, weights, told, about, columns, strongest } = props;
+  const other = otherSide(token.side);
+  const mean = (told.length > 1 ? `mean of ${told.length} heads` : told[0]!.name) + about;
+  const texts = (index: number) => textsOf(weights, columns, told, token, index);
+  const rows = partner === null ? strongest.slice(0, 3).map(({ index }) => [shownText(sides[other].text[index]!), texts(index).at(-1)!] as const) : columns!.map(({ name }, i) => [name, texts(partner)[i]!] as const);
+  const text = (side: SideName, index: number) => <b>{shownText(sides[side].text[index]!)}</b>;
+  return (
+    <>
+      <div class="name">{text(token.side, token.index)}{partner !== null && <>{token.side === "query" ? "→" : "←"} {text(other, partner)}</>}</div>
+      <div class="quiet small">{partner === null ? `difference ${token.side === "query" ? "to" : "from"}, ` : ""}{mean}</div>
+      <table>{rows.map(([label, value], i) => <Row key={i} label={label} values={[value]} />)}</table>
     </>
   );
 }
