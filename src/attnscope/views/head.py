@@ -12,6 +12,7 @@ from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_
 from attnscope.views.display import Display, set_display
 from attnscope.views.matrix import with_precision
 from attnscope.views.neuron import explain_weights
+from attnscope.views.predictions import add_predictions
 from attnscope.wire.parts import is_windowed
 from attnscope.wire.spec import Spec, Theme
 
@@ -47,4 +48,5 @@ def head_view(
         if is_windowed(trace.streams[shown["name"]], (row["layer"] for row in shown["layers"])):
             shown["part"] = PART
     spec = explain_weights(trace, build_spec("head", trace, streams, state, theme))
+    add_predictions(spec, trace)
     return with_precision(spec, "auto") if any("part" in shown for shown in streams) else spec

@@ -11,7 +11,6 @@ import numpy as np
 from attnscope.errors import InputError
 from attnscope.measures.known import position_of
 from attnscope.measures.together import received, together
-from attnscope.predicted import Predicted
 from attnscope.scores import WeightsLayer
 from attnscope.stream import Stream
 from attnscope.tokens import Tokens
@@ -29,9 +28,10 @@ from attnscope.views.display import check_renormalise, switch
 from attnscope.views.matrix import with_precision
 from attnscope.views.methods import able, method_streams, named_quantities
 from attnscope.views.neuron import explain_weights, has_vectors
+from attnscope.views.predictions import add_predictions
 from attnscope.views.running import spaced
 from attnscope.wire.parts import is_windowed
-from attnscope.wire.spec import PredictedSpec, Spec, StateSpec, StreamSpec, Theme
+from attnscope.wire.spec import Spec, StateSpec, StreamSpec, Theme
 
 ALL_UP_TO = 40_000_000
 """Weights up to which a page carries every layer and head; above, what was asked for only."""
@@ -235,21 +235,9 @@ def condensed(stream: Stream, choice: Choice, pairs: int = PAIRS_UP_TO) -> Strea
 
 def running(spec: Spec, trace: Trace) -> Spec:
     """The spec, whose sides know where there is white space in their text, with predictions."""
+    add_predictions(spec, trace)
     for shown in spec["streams"]:
         stream = trace.streams[shown["name"]]
-        if stream.predicted is not None:
-            shown["predicted"] = _predicted_spec(stream.predicted)
         spec["sides"][shown["query"]].setdefault("spaced", spaced(stream.query))
         spec["sides"][shown["key"]].setdefault("spaced", spaced(stream.key))
     return spec
-
-
-def _predicted_spec(predicted: Predicted) -> PredictedSpec:
-    """Probabilities to four significant digits, as the page shows them."""
-    return {
-        "following": predicted.following,
-        "tokens": [list(row) for row in predicted.tokens],
-        "probabilities": [
-            [float(f"{value:.4g}") for value in row] for row in predicted.probabilities.tolist()
-        ],
-    }

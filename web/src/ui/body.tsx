@@ -10,6 +10,7 @@ import type { Mode } from "../draw/color";
 import type { Frame } from "../draw/lines";
 import type { Link } from "../store";
 import type { PinnedSpec, SideName, SideSpec } from "../types";
+import type { Guesses } from "./guesses";
 import { layoutOf, rowsToShow, tooltipPlace, type Layout, type Place } from "./layout";
 import { useMarks } from "./marks";
 import { pointed, useHandlers, visible, type Pointed, type Stops } from "./pointing";
@@ -51,6 +52,8 @@ export interface BodyProps {
   /** The colours of a difference: of what was gained, and of what was lost. */
   signed?: [string, string] | undefined;
   link?: Link | null;
+  /** What was predicted at a token; null where nothing was. */
+  guess?: ((token: PinnedSpec) => Guesses | null) | undefined;
   /** Tells how the weight between two tokens comes about. */
   explain?: ((query: number, key: number) => void) | undefined;
 }
@@ -197,7 +200,7 @@ function Said({ body, told, at: { token, partner }, partners, aimed, spoken, pla
       {aimed && token && where && weights && (
         <Tooltip
           token={token} partner={partner} sides={sides} shown={shown} weights={weights} heads={heads} told={told} sinks={sinks}
-          about={body.about ? `, ${body.about}` : ""} explains={body.explain !== undefined} columns={body.columns?.of} strongest={partners} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
+          about={body.about ? `, ${body.about}` : ""} explains={body.explain !== undefined} columns={body.columns?.of} strongest={partners} guesses={partner === null ? body.guess?.(token) ?? null : null} place={tooltipPlace(where, where.index - shown[where.side].start, layout, place)}
         />
       )}
       <div class="sr" aria-live="polite">{live}</div>

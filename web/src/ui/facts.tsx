@@ -2,8 +2,8 @@
 // its label, prediction and posterior.
 import type { Bounds } from "../data/decode";
 import { formatBounds, formatSigned } from "../data/numbers";
-import { shownText } from "../data/tokens";
 import type { DocumentSpec, TableSpec } from "../types";
+import { Guessed, type Guesses } from "./guesses";
 
 /** A token, the strongest on the other side, and maybe a pair. */
 export interface Told {
@@ -16,12 +16,6 @@ export interface Told {
   guesses: Guesses | null;
   /** Of a long text: what lies beside the tokens shown. */
   outside?: string | undefined;
-}
-
-/** The most probable tokens at a token. */
-export interface Guesses {
-  label: string;
-  rows: { token: string; probability: number }[];
 }
 
 export interface Row {
@@ -54,19 +48,6 @@ export function Facts({ told, text, note }: { told: Told | null; text(bounds: Bo
       {told.guesses && <Guessed {...told.guesses} />}
       {note && <span class="quiet">{note}</span>}
     </aside>
-  );
-}
-
-function Guessed({ label, rows }: Guesses) {
-  return (
-    <div class="guesses">
-      <b>{label}</b>
-      <table>
-        {rows.map(({ token, probability }, rank) => (
-          <tr key={rank}><td class="label"><i style={{ width: `${60 * probability}px` }} />{shownText(token)}</td><td class="value">{probability >= 0.001 ? probability.toFixed(3) : "<0.001"}</td></tr>
-        ))}
-      </table>
-    </div>
   );
 }
 

@@ -27,7 +27,6 @@ const CSS_TEXT = `
 .texts .beside { max-width: 78ch; margin-top: 16px; }
 .beside td:not(.value) { padding-left: 14px; }
 .beside thead th:last-child:nth-child(5) { text-align: left; padding-left: 14px; }
-.guesses { margin-top: 9px; padding-top: 8px; border-top: 1px solid var(--line); }
 .beside th { text-align: left; font-weight: 400; padding: 1px 0; overflow-wrap: break-word; }
 .beside thead th { color: var(--quiet); font-size: 11.5px; }
 .beside thead th + th { text-align: right; padding-left: 10px; }

@@ -6,6 +6,7 @@ import type { Shown } from "../data/filter";
 import type { Weights } from "../data/decode";
 import type { PinnedSpec, SideName, SideSpec } from "../types";
 import type { BodyHead } from "./body";
+import { Guessed, type Guesses } from "./guesses";
 
 export interface TooltipProps {
   token: PinnedSpec;
@@ -25,6 +26,8 @@ export interface TooltipProps {
   strongest: Partner[];
   /** What is printed of each pair, where that is more than its weight. */
   columns?: { name: string; weights: Weights }[] | undefined;
+  /** What was predicted at the token. */
+  guesses: Guesses | null;
   place: Record<string, string>;
 }
 
@@ -38,6 +41,7 @@ export function Tooltip(props: TooltipProps) {
   return (
     <div role="tooltip" class={`tooltip${props.columns ? " columns" : ""}${narrow ? " narrow" : ""}`} style={props.place}>
       {narrow ? <NarrowFacts {...props} /> : props.partner === null ? <TokenFacts {...props} /> : <PairFacts {...props} partner={props.partner} />}
+      {props.guesses && <Guessed {...props.guesses} />}
     </div>
   );
 }

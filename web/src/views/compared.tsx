@@ -69,6 +69,7 @@ interface BodiesProps {
   explain: BodyProps["explain"];
   expand?: BodyProps["expand"];
   moved?: boolean;
+  guess?: BodyProps["guess"];
 }
 
 /** Of several pictures, what each calls once it is painted: "painted" is told when all are. */

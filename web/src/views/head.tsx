@@ -5,10 +5,14 @@ import { useMemo, useRef } from "preact/hooks";
 import { headColor, NEUTRAL, rgb, type Mode } from "../draw/color";
 import { STRONG } from "../data/difference";
 import type { Shown } from "../data/filter";
+import { shownPin } from "../data/reshape";
 import { shareOf } from "../draw/lines";
+import type { Store } from "../store";
+import type { PinnedSpec } from "../types";
 import type { BodyHead } from "../ui/body";
 import { FilterSelect, HeadChips, LayerSelect, ShowSwitch, stepLayer, StreamSelect } from "../ui/controls";
 import { Display } from "../ui/display";
+import { Guessed, guessesAt } from "../ui/guesses";
 import { Legend } from "../ui/legend";
 import { Problem, Waiting } from "../ui/note";
 import { Bodies, kindsNote, signedScale, useLayer, usePanels } from "./compared";
@@ -37,6 +41,8 @@ function HeadView(props: ViewProps) {
   const weights = store.parts ? null : panels[0]!.weights;
   const below = useBelow(store, weights, heads);
   const why = useExplaining(props, store.layer.value, heads, panels[0]!.weights);
+  const guess = guessOf(store);
+  const guessed = guess?.(shownPin(store.state.pinned, store.cut.value.sides).value) ?? null;
   if (loaded.problem) props.status.failed();
   const painted = () => {
     if (!ready) return;
@@ -59,10 +65,11 @@ function HeadView(props: ViewProps) {
         <div class="picture" {...(store.part.value && moves)}>
           {loaded.problem ? <Problem message={loaded.problem} /> : !loaded.weights ? <Waiting /> : (
             <Bodies
-              key={store.stream.value.name} panels={panels} heads={heads} mode={mode} compact={false} painted={painted} turn={turn} explain={why.explain} moved={drawn.current !== store.part.value}
+              key={store.stream.value.name} panels={panels} heads={heads} mode={mode} compact={false} painted={painted} turn={turn} explain={why.explain} guess={guess} moved={drawn.current !== store.part.value}
             />
           )}
         </div>
+        {guessed && <aside class="guessed" aria-live="polite"><Guessed {...guessed} /></aside>}
         {why.asked && <Explained view={props} layer={store.layer.value} heads={heads} {...why} />}
       </div>
       <Legend
@@ -88,6 +95,12 @@ function Part({ heads, ...view }: ViewProps & { heads: BodyHead[] }) {
       <PinnedFar view={view} of={of} />
     </>
   );
+}
+
+/** What was predicted at a token: of a query, or of a key where keys are the same tokens. */
+function guessOf({ stream: { value: { predicted, query, key } }, cut: { value: { sides } } }: Store) {
+  if (!predicted) return undefined;
+  return (token: PinnedSpec | null) => (!token || (token.side === "key" && query !== key) ? null : guessesAt(predicted, sides[token.side], token.index));
 }
 
 function scaleColor([head, other]: BodyHead[], mode: Mode) {

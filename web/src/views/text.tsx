@@ -4,12 +4,13 @@ import { render } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Field } from "../data/field";
 import { formatBounds, outsideText, preciseText } from "../data/numbers";
-import { numberOf, placeOf } from "../data/reshape";
+import { numberOf } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
 import { css, SHADE, shadeScale, SIGNED } from "../draw/color";
 import { isShare, stackOf, type Store } from "../store";
 import type { PinnedSpec, SideName, SideSpec, StreamSpec, TableSpec } from "../types";
-import { Beside, Facts, Said, type Guesses, type Told } from "../ui/facts";
+import { Beside, Facts, Said, type Told } from "../ui/facts";
+import { guessesAt, type Guesses } from "../ui/guesses";
 import { Legend } from "../ui/legend";
 import { Problem, Waiting } from "../ui/note";
 import { Prose } from "../ui/prose";
@@ -227,7 +228,5 @@ function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }:
 function guessesOf({ predicted }: StreamSpec, { at, one }: Aim, sides: BySide<SideSpec>, groups: BySide<number[][]>): Guesses | null {
   if (!predicted || !at || (at.side === "key" && !one)) return null;
   const index = groups[at.side][at.index]!.at(-1)!;
-  const [tokens, probabilities] = [predicted.tokens, predicted.probabilities].map((all) => all[placeOf(sides[at.side], index)]!) as [string[], number[]];
-  const label = `${predicted.following ? "predicted after" : "predicted for"} ${shownText(sides[at.side].text[index]!)}`;
-  return { label, rows: tokens.map((token, i) => ({ token, probability: probabilities[i]! })) };
+  return guessesAt(predicted, sides[at.side], index);
 }
