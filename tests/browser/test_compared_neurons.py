@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -120,3 +122,16 @@ def test_narrow_pages_hold_it(comparison, page: Page, open_view):
     view.page.keyboard.press("Enter")
     assert view.locator(".why").count() == 2
     assert view.page.evaluate("document.documentElement.scrollWidth") <= 600
+
+
+def test_the_text_view_explains_a_number_in_both(comparison, page: Page, open_view):
+    view = open_view(page, comparison.text_view(7, layer=LAYER, head=HEAD).html(), width=1200)
+    label = page.locator(".label", has_text=re.compile(r"^5$"))
+    view.locator(".facts tr").filter(has=label).locator(".ask").first.click()
+    settle(view)
+    expected = weights(comparison, 7)[:, 0]
+    assert view.locator(".why h3").all_inner_texts() == [f"Why {w:.3f}?" for w in expected]
+    view.page.keyboard.press("Escape")
+    expect(view.locator(".why")).to_have_count(0)
+    view.locator("select[name=head]").select_option("mean")
+    expect(view.locator(".ask")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""Why a weight is what it is, from the head view and the model view."""
+"""Why a weight is what it is, from the head, model, text and image view."""
 
 from __future__ import annotations
 
@@ -179,3 +179,37 @@ def test_weights_alone_promise_no_explanation(show):
     number(view, "key", 1).click()
     expect(view.locator(".why")).to_have_count(0)
     expect(view.locator("[aria-selected=true]")).to_have_attribute("aria-label", "one, key 1")
+
+
+def test_a_number_beside_the_text_is_explained(show):
+    """Also of what attends to a token; not of means, which are no single sum."""
+    trace = qk_trace()
+    view = show(trace.text_view(3, layer=1, head=2))
+    asked = view.locator(".facts .ask")
+    weights = trace.weights(1, 2)
+    asked.first.click()
+    best = int(weights[3].argmax())
+    assert explained(view) == (f"3/{best}", f"{weights[3, best]:.3f}")
+    view.page.keyboard.press("Escape")
+    expect(view.locator(".why")).to_have_count(0)
+    view.get_by_role("radio", name="who attends to it").click()
+    view.locator(".tok[data-index='3']").click()
+    settle(view)
+    asked.first.focus()
+    view.page.keyboard.press("Enter")
+    best = int(weights[:, 3].argmax())
+    assert explained(view) == (f"{best}/3", f"{weights[best, 3]:.3f}")
+    expect(show(trace.text_view(3)).locator(".ask")).to_have_count(0)
+
+
+def test_a_patch_is_explained(show):
+    trace = qk_trace()
+    view = show(trace.image_view(np.full((8, 8, 3), 0.5), 1, [2], query=3, grid=(2, 2)))
+    weights = trace.weights(1, 2)[3]
+    asked = view.locator(".said .ask")
+    expect(asked).to_have_count(3)
+    for rank, place in enumerate(np.argsort(-weights, kind="stable")[:2]):
+        asked.nth(rank).click()
+        pair, weight = explained(view)
+        assert pair == f"3/{place}"
+        assert float(weight) == pytest.approx(weights[place], abs=6e-4)

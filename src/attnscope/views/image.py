@@ -22,6 +22,7 @@ from attnscope.errors import InputError, MissingDependencyError
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 from attnscope.views.base import build_spec, chosen_streams, shown_layer, state_spec
+from attnscope.views.neuron import explain_weights
 from attnscope.wire.spec import Spec, Theme
 
 LONGEST = 512
@@ -78,7 +79,7 @@ def image_view(
         spec["image"]["other"] = base64.b64encode(png(second)).decode()
         stretched = stretched or also
     spec["notes"] += [STRETCHED] if stretched else []
-    return spec
+    return explain_weights(trace, spec)
 
 
 def _check_size(first: Pixels, second: Pixels) -> None:

@@ -22,7 +22,7 @@ from attnscope.views.base import (
 )
 from attnscope.wire.encode import DTYPES
 from attnscope.wire.replies import size_estimate
-from attnscope.wire.spec import RulesSpec, Spec, StreamSpec, Theme
+from attnscope.wire.spec import LayerSpec, RulesSpec, Spec, StreamSpec, Theme
 
 
 def neuron_view(
@@ -134,6 +134,7 @@ def add_rules(stream: Stream, shown: StreamSpec) -> None:
         digest = hashlib.blake2b(repr(array.shape).encode() + array.tobytes()).digest()
         return first_with.setdefault((kind, digest), number)
 
+    rows: list[LayerSpec] = []
     for row in shown["layers"]:
         layer = vectors_of(stream.layer(row["layer"]))
         assert layer is not None
@@ -141,7 +142,8 @@ def add_rules(stream: Stream, shown: StreamSpec) -> None:
         rules = _rules(layer, places)
         rules["bias"] = named("bias", layer.bias_of(places), row["layer"])
         rules["mask"] = named("mask", layer.spec.visible, row["layer"])
-        row["rules"] = rules
+        rows.append({**row, "rules": rules})  # streams of other quantities may share the row
+    shown["layers"] = rows
 
 
 def _rules(layer: QKLayer, places: Sequence[int]) -> RulesSpec:

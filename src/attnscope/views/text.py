@@ -123,9 +123,8 @@ def text_view(
     set_switches(state, options, TextOptions)
     state["quantity"] = names[0]
     spec = running(build_spec("text", trace, streams, state, theme), trace)
-    if windowed:
-        spec = with_precision(explain_weights(trace, spec), "auto")
-    return trace, spec
+    spec = explain_weights(trace, spec)
+    return trace, with_precision(spec, "auto") if windowed else spec
 
 
 def _windowed(trace: Trace, streams: list[StreamSpec], first: StreamSpec) -> bool:

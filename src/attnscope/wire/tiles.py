@@ -24,7 +24,7 @@ from attnscope.measures import quantity
 from attnscope.measures.together import fused
 from attnscope.overview import BLOCK, known_of
 from attnscope.pooling import Canvas, Pixels
-from attnscope.scores import Layer, QKLayer
+from attnscope.scores import Layer, QKLayer, vectors_of
 from attnscope.stream import Stream
 from attnscope.tiles import Over, tile
 from attnscope.trace import Trace
@@ -127,9 +127,9 @@ def row_arrays(stream: Stream, row: LayerSpec, request: Request) -> dict[str, np
     Raises:
         InputError: for a request that does not fit, or a layer that keeps weights only.
     """
-    layer = stream.layer(row["layer"])
+    layer = vectors_of(stream.layer(row["layer"]))
     query = range_of(request, "query", len(stream.query), 1)
-    if "over" in request or not isinstance(layer, QKLayer):
+    if "over" in request or layer is None:
         raise InputError("the page asked for the vectors of several rows, or of a layer without.")
     [place] = places_of(stream, row, request)
     spec, here = layer.spec, slice(query.start, query.stop)

@@ -25,16 +25,26 @@ export interface Row {
   bounds: Bounds;
   /** Of the largest number, -1..1. */
   share: number;
+  /** The pair of tokens that the number is of. */
+  of?: { query: number; key: number } | undefined;
   all?: Bounds[] | undefined;
 }
 
 /** Beside the text: it covers none of it. */
-export function Facts({ told, text, note }: { told: Told | null; text(bounds: Bounds): string; note?: string | undefined }) {
+export interface FactsProps {
+  told: Told | null;
+  text(bounds: Bounds): string;
+  note?: string | undefined;
+  /** Tells how a weight comes about. */
+  explain?: ((query: number, key: number) => void) | undefined;
+}
+
+export function Facts({ told, text, note, explain }: FactsProps) {
   const columns = told?.columns;
   const most = columns ? 30 : 60;
   const cells = ({ all, bounds }: Row) => (all ? all.map((each, i) => (i + 1 < all.length ? formatBounds : formatSigned)(each, 3)) : [text(bounds)]);
   const line = (row: Row, place?: number) => (
-    <tr class={place === undefined ? "pair" : ""}><td class="label"><i class={row.share < 0 ? "against" : ""} style={{ width: `${Math.abs(most * row.share)}px` }} />{row.label}{row.number !== undefined && <span class="quiet"> {row.number}</span>}</td>{cells(row).map((each, i) => <td key={i} class="value">{each}</td>)}</tr>
+    <tr class={place === undefined ? "pair" : ""}><td class="label"><i class={row.share < 0 ? "against" : ""} style={{ width: `${Math.abs(most * row.share)}px` }} />{row.label}{row.number !== undefined && <span class="quiet"> {row.number}</span>}</td>{cells(row).map((each, i) => <td key={i} class="value"><Asking row={row} text={each} explain={place === undefined ? undefined : explain} /></td>)}</tr>
   );
   if (!told) return <aside class="facts quiet">Point at a token for its number.</aside>;
   return (
@@ -49,6 +59,12 @@ export function Facts({ told, text, note }: { told: Told | null; text(bounds: Bo
       {note && <span class="quiet">{note}</span>}
     </aside>
   );
+}
+
+/** A number; a button where it can be asked why it is so. */
+function Asking({ row: { of, label }, text, explain }: { row: Row; text: string; explain: FactsProps["explain"] }) {
+  if (!explain || !of) return <>{text}</>;
+  return <button type="button" class="ask" aria-label={`${label} ${text}: why this number`} title="Why this number?" onClick={() => explain(of.query, of.key)}>{text}</button>;
 }
 
 /** A table beside the text; the row that is shown in the text is marked. */

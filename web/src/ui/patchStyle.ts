@@ -9,6 +9,7 @@ const CSS_TEXT = `
 .extras button[aria-pressed=true] { background: var(--wash); border-color: var(--accent); font-weight: 600; }
 .patches { display: block; border-radius: 6px; max-width: 100%; height: auto !important; cursor: crosshair; touch-action: none; }
 .said { margin: 7px 0 0; font-size: 13px; min-height: 3.1em; font-variant-numeric: tabular-nums; }
+.said .ask + .ask { margin-left: 8px; }
 .small-maps { flex: 1 1 300px; display: grid; grid-template-columns: repeat(auto-fill, 92px); gap: 8px; }
 .map { font: 12px/1.3 ${FONT}; color: var(--quiet); border: 0; background: none; padding: 4px; border-radius: 7px; text-align: center; }
 button.map { cursor: pointer; }

@@ -169,8 +169,11 @@ label.field { cursor: pointer; }
 .panel .why { margin-top: 10px; padding: 8px 10px 10px; }
 .why code { font: 11.5px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .why { flex: 1 1 350px; min-width: 0; background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px 14px; font-size: 12.5px; font-variant-numeric: tabular-nums; }
+.ask { font: inherit; color: inherit; border: 0; padding: 0; background: none; cursor: pointer; text-decoration: underline dotted var(--strong); text-underline-offset: 3px; }
+.ask:hover { color: var(--accent); text-decoration-style: solid; }
 .whys { flex: 1 1 100%; display: flex; flex-wrap: wrap; align-items: flex-start; gap: 12px; }
 .whys.one { display: contents; }
+.reader + .whys > .why, .image + .whys > .why, .pair + .whys > .why { margin-top: 14px; }
 .why .parts { display: flex; flex-wrap: wrap; gap: 6px 28px; }
 .why section { flex: 1 1 270px; min-width: 0; }
 .why h4 { font-size: 12px; font-weight: 650; margin: 8px 0 3px; color: var(--quiet); }

@@ -4,15 +4,18 @@ import { useComputed, useSignal, type Signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fromBase64 } from "../data/decode";
+import { NEUTRAL } from "../draw/color";
 import { patchColor } from "../draw/patches";
 import type { PinnedSpec, SideName } from "../types";
 import { HeadChips, LayerSelect, ShowSwitch, stepLayer, StreamSelect } from "../ui/controls";
 import { Legend } from "../ui/legend";
 import { Problem, Waiting } from "../ui/note";
 import { useLayer, usePanels } from "./compared";
+import { closeFirst, Explained, useExplaining } from "./explain";
 import type { View, ViewProps } from "./frame";
 import { Large, patchNumbers, placesOf, Small, topOf, type PartProps } from "./imageParts";
 import { useNow } from "./load";
+import { bodyHead } from "./shown";
 import "../ui/patchStyle";
 
 export const imageView: View = (el, spec, source, store, around) => {
@@ -29,6 +32,8 @@ function ImageView(props: ViewProps) {
   const hovered = useSignal<number | null>(null);
   const side = useSignal<SideName>(spec.state.pinned?.side ?? "query");
   const done = useTurns(props, side);
+  const heads = store.heads.value.map((head) => bodyHead(head, store.layer.value, NEUTRAL[props.mode.value], props.mode.value));
+  const why = useExplaining(props, store.layer.value, heads, panels[0]!.weights);
   if (loaded.problem) props.status.failed();
   const pinned = store.state.pinned.value;
   const token: PinnedSpec = { side: side.value, index: pinned?.index ?? hovered.value ?? 0 };
@@ -37,11 +42,11 @@ function ImageView(props: ViewProps) {
   const painted = (place: number) => () => void (done.add(place).size === panels.length && props.status.painted());
   const kept = useRef<PartProps[]>([]);
   if (alike.length) kept.current = alike.map<PartProps>((weights, i) => ({
-    view: props, grid, token, hovered, pin, weights, alike, columns: panels[i]!.columns, painted: painted(i), picture: pictures[panels.length > 1 ? i : Number(weights.signed ?? 0)]!,
+    view: props, grid, token, hovered, pin, explain: why.explain, weights, alike, columns: panels[i]!.columns, painted: painted(i), picture: pictures[panels.length > 1 ? i : Number(weights.signed ?? 0)]!,
   }));
   const parts = kept.current;
   return (
-    <div class="root" data-mode={props.mode.value} onKeyDown={(event) => layerKeys(event, props)}>
+    <div class="root" data-mode={props.mode.value} onKeyDown={(event) => layerKeys(event, props)} onKeyDownCapture={closeFirst(why)}>
       {spec.title && <h2>{spec.title}</h2>}
       <div class="bar">
         <StreamSelect store={store} streams={spec.streams} />
@@ -51,6 +56,7 @@ function ImageView(props: ViewProps) {
         <Direction side={side} pinned={store.state.pinned} />
       </div>
       {loaded.problem ? <Problem message={loaded.problem} /> : !parts.length ? <Waiting /> : <Parts parts={parts} names={panels.map(({ name }) => name)} />}
+      {why.asked && <Explained view={props} layer={store.layer.value} heads={heads} {...why} />}
       <Foot view={props} parts={parts} />
     </div>
   );

@@ -27,6 +27,8 @@ export interface PartProps {
   token: PinnedSpec;
   hovered: Signal<number | null>;
   pin(index: number | null): void;
+  /** Tells how a weight comes about. */
+  explain: ((query: number, key: number) => void) | undefined;
   painted(): void;
 }
 
@@ -118,15 +120,31 @@ function Extras({ view, grid, token, pin }: PartProps) {
 }
 
 /** In words: the strongest partners, or the number of the pair that is pointed at. */
-function Said({ view, weights, columns, token, hovered }: PartProps) {
+function Said({ view, weights, columns, token, hovered, explain }: PartProps) {
   const { query, key } = view.store.sides.value;
   const [own, other] = token.side === "query" ? [query, key] : [key, query];
   const places = placesOf(view);
   const heads = places.length > 1 ? `mean of ${places.length} heads` : `head ${view.store.layer.value.heads[places[0]!]}`;
   const at = hovered.value;
   const pair = view.store.state.pinned.value && at !== null && at !== token.index;
-  const words = pair ? pairWords(weights, columns, places, token, at, own, other) : sentence(token, own, other, strongest(weights, places, token, { start: 0, stop: other.text.length }, 3, 0));
-  return <p class="said" aria-live="polite">{words} <span class="quiet">({heads})</span></p>;
+  const partners = strongest(weights, places, token, { start: 0, stop: other.text.length }, 3, 0);
+  const words = pair ? pairWords(weights, columns, places, token, at, own, other) : sentence(token, own, other, partners);
+  return (
+    <p class="said">
+      <span aria-live="polite">{words} <span class="quiet">({heads})</span></span>
+      {explain && <Asked partners={partners.map(({ index }) => index)} text={other.text} ask={(index) => (token.side === "query" ? explain(token.index, index) : explain(index, token.index))} />}
+    </p>
+  );
+}
+
+/** The sums behind these weights can be asked for. */
+function Asked({ partners, text, ask }: { partners: number[]; text: string[]; ask(index: number): void }) {
+  return (
+    <span class="quiet">
+      {" "}Why?{" "}
+      {partners.map((index) => <button key={index} type="button" class="ask" title="Why this number?" onClick={() => ask(index)}>{shownText(text[index]!)}</button>)}
+    </span>
+  );
 }
 
 function pairWords(weights: Weights, columns: Columns | undefined, places: number[], token: PinnedSpec, at: number, own: SideSpec, other: SideSpec): string {

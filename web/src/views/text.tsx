@@ -6,7 +6,7 @@ import type { Field } from "../data/field";
 import { formatBounds, outsideText, preciseText } from "../data/numbers";
 import { numberOf } from "../data/reshape";
 import { otherSide, shownText } from "../data/tokens";
-import { css, SHADE, shadeScale, SIGNED } from "../draw/color";
+import { css, NEUTRAL, SHADE, shadeScale, SIGNED } from "../draw/color";
 import { isShare, stackOf, type Store } from "../store";
 import type { PinnedSpec, SideName, SideSpec, StreamSpec, TableSpec } from "../types";
 import { Beside, Facts, Said, type Told } from "../ui/facts";
@@ -16,10 +16,11 @@ import { Problem, Waiting } from "../ui/note";
 import { Prose } from "../ui/prose";
 import { kindsNote } from "./compared";
 import { ComparedText } from "./comparedText";
+import { closeFirst, Explained, useExplaining } from "./explain";
 import type { View, ViewProps } from "./frame";
 import { useNow } from "./load";
 import { PartPlace, PartSteps, PinnedFar, usePartMoves } from "./partPlace";
-import { cutNote, partAccuracy } from "./shown";
+import { bodyHead, cutNote, partAccuracy } from "./shown";
 import { useAim, type Aim, type BySide } from "./textAim";
 import { Bar } from "./textBar";
 import { headsOf, ONE, shownLayers, useText } from "./textData";
@@ -44,10 +45,12 @@ function TextView(props: ViewProps) {
   const [wide, narrow] = [spec.tables?.filter(isWide) ?? [], spec.tables?.filter((table) => !isWide(table)) ?? []];
   const ready = useReady(props, page);
   const moves = usePartMoves(store);
+  const heads = [bodyHead(store.head.value, store.layer.value, NEUTRAL[mode], mode)];
+  const why = useExplaining(props, store.layer.value, heads, null);
   useEffect(() => setCount(PAGE), [store.state.search.value, store.state.outcome.value]);
   useLayoutEffect(() => void (page.length || status.painted()));
   return (
-    <div class="root" data-mode={mode} onKeyDown={(event) => event.key === "Escape" && store.state.pinned.value && ((store.state.pinned.value = null), event.preventDefault())}>
+    <div class="root" data-mode={mode} onKeyDownCapture={closeFirst(why)} onKeyDown={(event) => event.key === "Escape" && store.state.pinned.value && ((store.state.pinned.value = null), event.preventDefault())}>
       {spec.title && <h2>{spec.title}</h2>}
       <Bar {...props} listed={listed} found={texts.length} />
       {store.part.value && <Part {...props} />}
@@ -60,10 +63,11 @@ function TextView(props: ViewProps) {
           {wide.map((table) => <Beside key={table.title} table={table} current={undefined} />)}
         </div>
         <div class={narrow.length || store.parts ? "sidebar wide" : "sidebar"}>
-          <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} note={told?.outside} />
+          <Facts told={told} text={isShare(store.stream.value) ? formatBounds : preciseText} note={told?.outside} explain={listed || !isOneHead(store) ? undefined : why.explain} />
           {narrow.map((table) => <Beside key={table.title} table={table} current={store.stream.value.quantity?.label} />)}
         </div>
       </div>
+      {why.asked && <Explained view={props} layer={store.layer.value} heads={heads} {...why} />}
       <Foot {...props} />
     </div>
   );
@@ -83,6 +87,11 @@ function Part(view: ViewProps) {
       <PinnedFar view={view} of={{ layers, places: ONE, over: headsOf(store), about }} />
     </>
   );
+}
+
+/** Weights of one head of a text shown whole, between tokens: those that come about by one sum. */
+function isOneHead({ state, stream, part }: Store): boolean {
+  return !part.value && !state.all_layers.value && state.over.value === "head" && !state.words.value && !state.renormalise.value && (stream.value.quantity?.name ?? "weight") === "weight";
 }
 
 function isSigned({ stream, parts, state }: Store): boolean {
@@ -212,7 +221,7 @@ function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }:
   const bounds = (place: number, of = field) => !subject ? of.receivedBounds(place) : subject.side === "query" ? of.bounds(subject.index, place) : of.bounds(place, subject.index);
   const rank = (place: number) => (Number.isNaN(values[place]!) ? -1 : Math.abs(values[place]!));
   const order = [...values.keys()].sort((a, b) => rank(b) - rank(a)).slice(0, TOLD);
-  const row = (place: number) => ({ label: name(target, place), bounds: bounds(place), all: columns?.fields.map((of) => bounds(place, of)), share: (values[place]! || 0) / (rank(order[0]!) || 1) });
+  const row = (place: number) => ({ label: name(target, place), bounds: bounds(place), all: columns?.fields.map((of) => bounds(place, of)), share: (values[place]! || 0) / (rank(order[0]!) || 1), of: subject ? pairOf(subject, place) : undefined });
   const number = subject && numberOf(sides[subject.side], groups[subject.side][subject.index]![0]!);
   return {
     title: !subject || fixed ? "Strongest" : name(subject.side, subject.index),
@@ -222,6 +231,10 @@ function toldOf(field: Field, values: Float64Array, { subject, partner, fixed }:
     outside: field.outside && subject?.side !== "key" ? `${outsideText(field.outside(subject?.index ?? null))} the tokens shown` : undefined,
     columns: columns?.names,
   };
+}
+
+function pairOf({ side, index }: PinnedSpec, other: number): { query: number; key: number } {
+  return side === "query" ? { query: index, key: other } : { query: other, key: index };
 }
 
 /** What was predicted at the token pointed at, or at the one pinned. */

@@ -78,7 +78,14 @@ export async function loadRow(source: Source, spec: Spec, { stream, layer, head 
   if (!source.live || !layer.rules || layer.rules.dim * keys * layer.heads.length < LARGE)
     return headOf(await loadLayer(source, stream, layer), { stream, layer, place }, spec);
   const arrays = await source.arrays({ kind: "vectors", stream: stream.name, layer: layer.layer, head, query: [query, query + 1] });
-  return rowVectors(arrays, layer.rules, query);
+  return { ...rowVectors(arrays, layer.rules, query), ...lacksOf(spec, stream) };
+}
+
+/** Of merged tokens, which the text of this stream has not. */
+function lacksOf(spec: Spec, stream: StreamSpec): Pick<HeadVectors, "lacks"> {
+  const [{ kinds }, { kinds: others }] = [spec.sides[stream.query]!, spec.sides[stream.key]!];
+  if (!kinds || !others) return {};
+  return { lacks: { query: kinds.map((kind) => kind === "gap"), key: others.map((kind) => kind === "gap") } };
 }
 
 const made = new WeakMap<Arrays, Map<number, HeadVectors>>();
@@ -93,9 +100,7 @@ export function headOf(arrays: LayerArrays, { stream, layer, place }: HeadPlace,
     const [queries, keys] = [head.queries.length / head.dim, head.keys.length / head.dim];
     if (queries !== expected[0] || keys !== expected[1])
       throw new Error(`The data have ${queries} queries and ${keys} keys, but the tokens need ${expected[0]} and ${expected[1]}. Save or run the view again.`);
-    const [{ kinds }, { kinds: others }] = [spec.sides[stream.query]!, spec.sides[stream.key]!];
-    if (kinds && others) head.lacks = { query: kinds.map((kind) => kind === "gap"), key: others.map((kind) => kind === "gap") };
-    heads.set(place, head);
+    heads.set(place, Object.assign(head, lacksOf(spec, stream)));
   }
   return head;
 }
