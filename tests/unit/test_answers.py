@@ -16,6 +16,7 @@ from torch import nn
 
 import attnscope
 from attnscope import CaptureError, InputError, cli, pretrained
+from attnscope.capture.answers import sources
 from attnscope.wire.replies import answer, requests_of
 from tests.generating import build_writer
 from tests.models import SMALL, build, make_peaked
@@ -103,7 +104,7 @@ def test_parts_hidden_in_one_batch_are_parts_hidden_one_by_one(
     hook = model.register_forward_hook(lambda *_: passes.append(1))
     together = attnscope.sources(*given, **options)
     assert len(passes) == 2  # the capture, and one for all
-    monkeypatch.setattr("attnscope.capture.answers.sources.TOKENS", 1)
+    monkeypatch.setattr(sources, "TOKENS", 1)
     apart = attnscope.sources(*given, **options)
     assert len(passes) == 2 + 1 + 4
     hook.remove()

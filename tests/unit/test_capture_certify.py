@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from attnscope.capture import certify
 from attnscope.capture.calls import layers
 from attnscope.capture.certify import Witness, tolerance
 from attnscope.errors import AttnscopeWarning, CaptureError
@@ -159,7 +160,7 @@ def test_a_witness_counts_rows_that_see_something() -> None:
 def test_check_works_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = capture(build("t5"), inputs=FAMILIES["t5"].inputs(), index=1)
     whole = trace.check()
-    monkeypatch.setattr("attnscope.capture.certify.BLOCK", 1)
+    monkeypatch.setattr(certify, "BLOCK", 1)
     assert trace.check().rows == whole.rows
 
 

@@ -84,7 +84,7 @@ def test_earlier_layers_are_not_run_again_and_nothing_changes(
     found = attnscope.importance(model, tokenizer, texts, **options)
     assert ran.count(max(ran)) > ran.count(min(ran)) + 1
     assert all("forward" not in vars(module) for module in model.modules())
-    monkeypatch.setattr("attnscope.capture.importance.replay.MOST", 0)
+    monkeypatch.setattr(replay, "MOST", 0)
     whole = counted_blocks(model := build_writer(name), attention)
     expected = attnscope.importance(model, tokenizer, texts, **options)
     assert whole.count(max(whole)) == whole.count(min(whole))

@@ -11,8 +11,9 @@ import transformers as hf
 
 import attnscope
 from attnscope._records import Writer
-from attnscope.capture import memory
+from attnscope.capture import forward, memory
 from attnscope.capture.calls.keeping import queries_of
+from attnscope.capture.generating import generate
 from attnscope.capture.memory import Asked, available, estimate, in_words
 from attnscope.errors import AttnscopeWarning
 from attnscope.trace import Trace
@@ -21,7 +22,6 @@ from tests.models import FAMILIES, build, text
 
 capture = importlib.import_module("attnscope.capture")
 N = 30
-GENERATE = "attnscope.capture.generating.generate"
 
 READ = [name for name in FAMILIES if "input_ids" in FAMILIES[name].inputs()]
 BESIDE = {"clip"}
@@ -155,14 +155,14 @@ def test_a_generation_is_counted_before_it_runs(
     name: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[int] = []
-    monkeypatch.setattr(f"{GENERATE}.tell", lambda needed, *_: told.append(needed))
+    monkeypatch.setattr(generate, "tell", lambda needed, *_: told.append(needed))
     trace = attnscope.generate(build_writer(name), None, prompt(), **WAYS[way])
     assert told == [pytest.approx(recorded(trace), rel=0.05)]
 
 
 def test_all_beams_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
-    monkeypatch.setattr(f"{GENERATE}.tell", lambda needed, *_: told.append(needed))
+    monkeypatch.setattr(generate, "tell", lambda needed, *_: told.append(needed))
     for beams in (1, 3):
         attnscope.generate(build_writer("llama"), None, prompt(), max_new_tokens=8, num_beams=beams)
     assert told[1] == pytest.approx(told[0] * (7 + 3 * 7) / (7 + 7))
@@ -172,7 +172,7 @@ def test_a_generation_says_what_helps(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(memory, "available", lambda: 2_000)
-    monkeypatch.setattr(f"{GENERATE}.LARGE", 100)
+    monkeypatch.setattr(generate, "LARGE", 100)
     told = (
         r"this generation will record about 0 MB, and 0 MB of memory are free\. Keep less: layers= "
         r"and heads= some of them, max_new_tokens= fewer tokens, values=False no values\."
@@ -222,7 +222,7 @@ def test_much_is_said_in_the_progress_bar(
 ) -> None:
     capture(build("llama"), inputs=text(), index=0)
     assert capfd.readouterr().err == ""
-    monkeypatch.setattr("attnscope.capture.forward.LARGE", 100)
+    monkeypatch.setattr(forward, "LARGE", 100)
     capture(build("llama"), inputs=text(), index=0)
     assert "capture, 0 MB to record" in capfd.readouterr().err
 

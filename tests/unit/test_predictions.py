@@ -14,6 +14,7 @@ import transformers as hf
 
 import attnscope
 from attnscope import InputError, LoadError, pretrained
+from attnscope.capture import guesses
 from attnscope.stream import Stream
 from attnscope.trace import Trace
 from tests.commands import invoke
@@ -129,7 +130,7 @@ def test_predictions_of_a_batch_leave_padding_out() -> None:
 def test_predictions_of_some_queries_and_in_parts(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attnscope.capture.guesses.ROWS", 2)
+    monkeypatch.setattr(guesses, "ROWS", 2)
     model, text = build("gpt2"), "w1 w9 w3 w12 w7"
     trace = attnscope.capture(model, tokenizer, text, queries=[1, 4], predictions=99)
     with torch.no_grad():

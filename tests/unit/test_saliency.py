@@ -15,6 +15,7 @@ import transformers as hf
 import attnscope
 from attnscope import InputError, MissingDependencyError, Saliency
 from attnscope.attributions import BY_ATTENTION, BY_GRADIENT, METHODS
+from attnscope.capture.saliency import embedded
 from attnscope.measures.together import together
 from attnscope.wire.replies import answer, requests_of
 from tests.models import SMALL, analytic_gpt2, build, make_peaked
@@ -69,7 +70,7 @@ def gradient_at(case: SimpleNamespace, embeddings: torch.Tensor) -> torch.Tensor
     return given.grad
 
 
-def embedded(case: SimpleNamespace, ids: torch.Tensor) -> torch.Tensor:
+def embeddings_of(case: SimpleNamespace, ids: torch.Tensor) -> torch.Tensor:
     return case.model.get_input_embeddings()(ids).detach()
 
 
@@ -84,15 +85,15 @@ def test_every_method_is_there_with_one_number_a_token(case: SimpleNamespace) ->
 
 
 def test_gradient_times_input_is_what_autograd_says(case: SimpleNamespace) -> None:
-    embeddings = embedded(case, case.ids)
+    embeddings = embeddings_of(case, case.ids)
     right = (embeddings * gradient_at(case, embeddings)).sum(-1)[0]
     np.testing.assert_allclose(case.made.scores["gradient_input"], right, atol=1e-5)
 
 
 def test_integrated_gradients_are_an_integral_and_sum_to_the_change(case: SimpleNamespace) -> None:
-    whole = embedded(case, case.ids)
+    whole = embeddings_of(case, case.ids)
     special = case.made.tokens.special
-    start = embedded(case, torch.full_like(case.ids, MASK))
+    start = embeddings_of(case, torch.full_like(case.ids, MASK))
     start = torch.where(torch.tensor(special)[None, :, None], whole, start)
     nodes, shares = np.polynomial.legendre.leggauss(64)
     total = torch.zeros_like(whole)
@@ -286,7 +287,7 @@ def test_models_that_do_not_fit(tokenizer: Any) -> None:
 
 
 def test_without_captum_attention_is_left(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attnscope.capture.saliency.embedded.find_spec", lambda _: None)
+    monkeypatch.setattr(embedded, "find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match=r'pip install "attnscope\[saliency\]"'):
         attnscope.saliency(analytic_gpt2(), tokenizer, CAUSAL)
     made = attnscope.saliency(analytic_gpt2(), tokenizer, CAUSAL, methods=["rollout"])

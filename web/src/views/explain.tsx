@@ -12,7 +12,7 @@ import { Select } from "../ui/controls";
 import { messageOf, Waiting } from "../ui/note";
 import { Whys, WhyBox } from "../ui/why";
 import type { ViewProps } from "./frame";
-import { loadRow } from "./vectors";
+import { loadRow, type HeadOf } from "./vectors";
 
 export const WHY_HELP = "click a number, or a line of a pinned token: why this weight";
 
@@ -77,7 +77,7 @@ export function Explained(props: ExplainedProps) {
   const { view, layer, heads, asked, choose } = props;
   const { store, mode } = view;
   const parts = explainedIn(view, layer);
-  const loaded = parts.map((part) => useVectors(view, part, asked!));
+  const loaded = parts.map(({ part, row }) => useRow(view, { stream: part.stream.value, layer: row, head: asked!.head }, asked!.query));
   const found = loaded.flatMap(({ head }) => head ?? []);
   const problem = loaded.find((one) => one.problem)?.problem;
   const close = () => choose(null);
@@ -92,18 +92,23 @@ export function Explained(props: ExplainedProps) {
   return <Whys sums={sums} query={asked!.query} at={asked!.key} shown={store.part.value ? store.filter.value : store.cut.value.filter} mode={mode.value} close={close} which={which} />;
 }
 
-function useVectors({ source, spec }: ViewProps, { part, row }: { part: Store; row: LayerSpec }, { head, query }: Asked) {
-  const [loaded, set] = useState<{ head: HeadVectors | null; problem: string | null }>({ head: null, problem: null });
-  const stream = part.stream.value;
+interface Row {
+  of: string;
+  head: HeadVectors | null;
+  problem: string | null;
+}
+
+/** A head with what its sums for a query need; null while that is on its way. */
+export function useRow({ source, spec }: ViewProps, { stream, layer, head }: HeadOf, query: number): Omit<Row, "of"> {
+  const of = [stream.name, layer.layer, head].join("/");
+  const [loaded, setLoaded] = useState<Row>({ of, head: null, problem: null });
   useEffect(() => {
     let current = true;
-    loadRow(source, spec, { stream, layer: row, head }, query)
-      .then(
-        (made) => current && set({ head: made, problem: null }),
-        (error: unknown) => current && set({ head: null, problem: messageOf(error) }),
-      );
+    const set = (row: Omit<Row, "of">) => current && setLoaded({ of, ...row });
+    loadRow(source, spec, { stream, layer, head }, query).then((made) => set({ head: made, problem: null }), (error: unknown) => set({ head: null, problem: messageOf(error) }));
     return () => void (current = false);
-  }, [stream, row, head, query]);
+  }, [of, query]);
+  if (loaded.of !== of) return { head: null, problem: null };
   const fits = loaded.head && query >= loaded.head.first && query < loaded.head.first + loaded.head.nQuery;
   return fits ? loaded : { ...loaded, head: null };
 }

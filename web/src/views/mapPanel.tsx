@@ -1,12 +1,11 @@
 // A heat map with all that belongs to it: its data, the part shown, its colours, and why a number
 // is what it is. The matrix view is one, the heads view opens one.
 import { useSignal, type ReadonlySignal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { contains, sizeOf, type Shown } from "../data/filter";
 import { rowOf } from "../data/steps";
 import { cellIn } from "../data/strongest";
 import { topStep, type Size } from "../data/tiles";
-import type { HeadVectors } from "../data/vectors";
 import { widest } from "../draw/canvas";
 import type { Look } from "../draw/map";
 import type { Store } from "../store";
@@ -15,14 +14,14 @@ import { ColorBar } from "../ui/colorBar";
 import { HeatMap, shownStep, type Linked } from "../ui/map";
 import { FinderBar, StrongestList, tilesFor, useFinder, useStrongest } from "../ui/mapFinder";
 import { around, boxOf, revealing, stateOf, windowOf } from "../ui/mapLayout";
-import { messageOf, Problem, Waiting } from "../ui/note";
+import { Problem, Waiting } from "../ui/note";
 import { FONT } from "../ui/style";
 import { Why, WhyBox } from "../ui/why";
 import { useWidth } from "../ui/width";
+import { useRow } from "./explain";
 import type { ViewProps } from "./frame";
 import { useNow } from "./load";
 import { wholeLayer, type Fed, type MapOf } from "./plane";
-import { loadRow } from "./vectors";
 
 export interface MapPanelProps {
   view: ViewProps;
@@ -197,26 +196,12 @@ export function useWindow({ store, signal }: ViewProps): MapWindow {
   return { at, show };
 }
 
-interface Row {
-  of: string;
-  head?: HeadVectors;
-  problem?: string;
-}
-
 function WhyPanel({ view, map, cursor: { query, key }, close }: { view: ViewProps; map: MapOf; cursor: PairSpec; close(): void }) {
-  const { source, store, spec, mode } = view;
-  const { stream, layer, head } = map;
-  const of = [stream.name, layer.layer, head, query].join("/");
-  const [loaded, setLoaded] = useState<Row>({ of: "" });
-  useEffect(() => {
-    let current = true;
-    const set = (row: Row) => current && setLoaded(row);
-    loadRow(source, spec, map, query).then((made) => set({ of, head: made }), (error: unknown) => set({ of, problem: messageOf(error) }));
-    return () => void (current = false);
-  }, [of]);
-  const own = loaded.of === of ? loaded.head : undefined;
-  const row = useMemo(() => own && rowOf(own, query), [own]);
+  const { store, mode } = view;
+  const { layer, head } = map;
+  const { head: own, problem } = useRow(view, map, query);
+  const row = useMemo(() => own && rowOf(own, query), [own, query]);
   if (!own || !row || !contains({ start: 0, stop: own.nKey }, key))
-    return <WhyBox title="Why this number?" close={close}>{loaded.of === of && loaded.problem ? <p>{loaded.problem}</p> : <Waiting />}</WhyBox>;
+    return <WhyBox title="Why this number?" close={close}>{problem ? <p>{problem}</p> : <Waiting />}</WhyBox>;
   return <Why head={own} row={row} at={key} sides={store.sides.value} shown={store.filter.value} mode={mode.value} where={`layer ${layer.layer}, head ${head}`} close={close} />;
 }
