@@ -6,11 +6,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 import attnscope
 from tests.browser.comparing import FIRST, SECOND, are_true, expected, has, part, words_compared
-from tests.browser.looking import pixels, settle, token, under
+from tests.browser.looking import pixels, random_weights, settle, token, under
 from tests.browser.showing import opens
 
 comparison = pytest.fixture(scope="module")(words_compared)
