@@ -83,6 +83,22 @@ def test_the_difference_has_signs_at_every_step(opened, comparison):
     expect(view.locator(".sum[data-key='3']")).to_contain_text("in one text only")
 
 
+def test_colours_of_a_difference_are_those_of_what_was_changed(page: Page, open_view):
+    same = list(range(20, 50))
+    pair = [captured("llama", [*same, last]) for last in (5, 6)]
+    made = attnscope.compare(*pair).neuron_view(LAYER, HEAD, query=30, show="difference")
+    foot = open_view(page, made.html()).locator(".foot").inner_text()
+    largest = max(changed(pair, part) for part in ("queries", "keys"))
+    [end] = re.findall(r"q, k\s*−([\d.]+)", foot)
+    assert 0.4 * largest <= float(end) <= largest
+
+
+def changed(pair: list[attnscope.Trace], part: str) -> float:
+    """The largest difference between a head's vectors: the last token's, as the rest is equal."""
+    heads = [trace.stream().layer(LAYER).head(HEAD) for trace in pair]
+    return float(np.abs(getattr(heads[1], part) - getattr(heads[0], part)).max())
+
+
 def test_a_weight_is_explained_in_both(opened, comparison):
     view = opened(query=7, show="difference")
     token(view, "key", 0).focus()

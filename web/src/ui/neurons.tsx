@@ -232,8 +232,12 @@ function longest(vectors: Float32Array, dim: number): number {
 
 /** Round numbers that most of a head's values stay below; the legend states them. */
 export function scalesOf(head: HeadVectors): Scales {
-  const values = Math.max(magnitude(head.queries, 0.9), magnitude(head.keys, 0.9));
-  const vector = niceBelow(values);
-  const product = niceBelow(magnitude(head.queries, 0.9) * magnitude(head.keys, 0.9));
-  return { vector, product, score: 4 };
+  const [queries, keys] = head.of ? largest(head) : [magnitude(head.queries, 0.9), magnitude(head.keys, 0.9)];
+  const [byQuery, byKey] = head.of ? [magnitude(head.of[1].keys, 0.9), magnitude(head.of[0].queries, 0.9)] : [keys, 0];
+  return { vector: niceBelow(Math.max(queries, keys)), product: niceBelow(queries * byQuery + keys * byKey), score: 4 };
+}
+
+/** Of a difference most values are near 0: what was changed has the colours. */
+function largest({ queries, keys }: HeadVectors): [number, number] {
+  return [magnitude(queries, 1) / 2, magnitude(keys, 1) / 2];
 }
