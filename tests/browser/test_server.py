@@ -60,7 +60,7 @@ def test_all_views_are_drawn_and_linked(page: Page, start):
     assert process.communicate(timeout=20) == ("Stopped.\n", "")
 
 
-@pytest.mark.console_ok("ERR_CONNECTION_REFUSED")
+@pytest.mark.console_ok("ERR_CONNECTION_(REFUSED|RESET)")
 def test_a_server_that_has_ended_is_said_in_the_view(page: Page, start):
     process, url = start(made(40, layers=9))
     page.goto(f"{url}head")
