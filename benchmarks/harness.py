@@ -120,8 +120,13 @@ def measure(
     timeout: float = 120,
     route: Callable[[Any], None] | None = None,
     viewport: tuple[int, int] = (1280, 900),
+    running_s: float = 0,
 ) -> Measured:
-    """One fresh browser, one page: a file, or an address of this machine."""
+    """One fresh browser, one page: a file, or an address of this machine.
+
+    For its first second Chromium draws its own windows, which takes the processors from the page:
+    `running_s` waits so long before the page is opened.
+    """
     result = Measured()
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         context = playwright.chromium.launch_persistent_context(
@@ -137,6 +142,7 @@ def measure(
             page.add_init_script(
                 INIT.replace("PROBE", probe.expression).replace("EXPECTED", str(probe.expected))
             )
+            page.wait_for_timeout(1000 * running_s)
             address = path if isinstance(path, str) else path.absolute().as_uri()
             page.goto(address, wait_until="commit", timeout=timeout * 1000)
             wait(page, "!!window.__pb && __pb.drawn !== undefined", timeout)
